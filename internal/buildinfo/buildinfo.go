@@ -1,0 +1,31 @@
+// Package buildinfo says which build of this project is running. It does not compare versions; loadr and loadr-worker
+// recognise a build of the same source by Version and Commit together.
+package buildinfo
+
+import "runtime/debug"
+
+// Version is the released version, without a leading v. The linker sets it (-X); a build without that is a development
+// build.
+var Version = "0.0.0-dev"
+
+// Commit gives the revision of the source, with "+dirty" for one with changes that are not committed; empty where the
+// build did not record it (-buildvcs=false, go run, tests).
+func Commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	return commit(info.Settings)
+}
+
+func commit(settings []debug.BuildSetting) string {
+	values := map[string]string{}
+	for _, s := range settings {
+		values[s.Key] = s.Value
+	}
+	revision := values["vcs.revision"]
+	if revision != "" && values["vcs.modified"] == "true" {
+		revision += "+dirty"
+	}
+	return revision
+}
