@@ -122,17 +122,17 @@ func (d *document) locate() error {
 	for p.NextExpression() && table != nil {
 		n := p.Expression()
 		keys := keysOf(n)
-		first, last := keyEnds(n)
 		if n.Kind == unstable.KeyValue {
 			d.keyValue(n, table, false)
 			if table == d.root {
-				root = keys[0]
+				root = keys[0].text
 			}
-			d.addLine(root, false, int(n.Raw.Offset), rawEnd(n))
+			d.addLine(root, false, keys[0].start, rawEnd(n))
 			continue
 		}
-		table, root = d.add(d.root, keys, point(int(first.Raw.Offset))), keys[0]
-		d.addLine(root, true, int(first.Raw.Offset), rawEnd(last))
+		last := keys[len(keys)-1]
+		table, root = d.add(d.root, keys, point(last.start)), keys[0].text
+		d.addLine(root, true, last.start, last.end)
 	}
 	return p.Error()
 }
@@ -156,12 +156,13 @@ func (d *document) lineEnd(offset int) int {
 
 // keyValue records one key = value, and what is inside the value.
 func (d *document) keyValue(n *unstable.Node, table *node, inline bool) {
-	first, last := keyEnds(n)
-	at := d.add(table, keysOf(n), place{
-		key:    int(first.Raw.Offset),
-		value:  d.valueStart(rawEnd(last)),
+	keys := keysOf(n)
+	last := keys[len(keys)-1]
+	at := d.add(table, keys, place{
+		key:    last.start,
+		value:  d.valueStart(last.end),
 		end:    rawEnd(n),
-		prefix: string(d.text[first.Raw.Offset:last.Raw.Offset]),
+		prefix: string(d.text[keys[0].start:last.start]),
 		inline: inline,
 	})
 	if at != nil {
@@ -182,7 +183,7 @@ func (d *document) value(n *unstable.Node, at *node) {
 		if child.Raw.Length > 0 {
 			where = point(int(child.Raw.Offset))
 		}
-		if element := d.add(at, []string{index(i)}, where); element != nil {
+		if element := d.add(at, []keyPart{{text: index(i), start: where.key}}, where); element != nil {
 			d.value(child, element)
 		}
 	}
@@ -190,24 +191,24 @@ func (d *document) value(n *unstable.Node, at *node) {
 
 // add records a place under table, and under the tables that a dotted key implies; the first of several stays. It gives
 // nil for what is nested too deep.
-func (d *document) add(table *node, keys []string, at place) *node {
+func (d *document) add(table *node, keys []keyPart, at place) *node {
 	for i, key := range keys {
 		if table.depth == maxDepth {
 			if d.deep < 0 {
-				d.deep = at.key
+				d.deep = key.start
 			}
 			return nil
 		}
-		child := table.children[key]
+		child := table.children[key.text]
 		if child == nil {
-			child = &node{place: point(at.key), depth: table.depth + 1}
+			child = &node{place: point(key.start), depth: table.depth + 1}
 			if i == len(keys)-1 {
 				child.place = at
 			}
 			if table.children == nil {
 				table.children = map[string]*node{}
 			}
-			table.children[key] = child
+			table.children[key.text] = child
 		}
 		table = child
 	}
@@ -220,21 +221,19 @@ func (d *document) valueStart(keyEnd int) int {
 	return keyEnd + len(rest) - len(bytes.TrimLeft(rest, " \t="))
 }
 
-func keysOf(n *unstable.Node) (path []string) {
-	for it := n.Key(); it.Next(); {
-		path = append(path, string(it.Node().Data))
-	}
-	return path
+// keyPart is one part of a dotted key: its meaning, and where it stands.
+type keyPart struct {
+	text       string
+	start, end int
 }
 
-func keyEnds(n *unstable.Node) (first, last *unstable.Node) {
+// keysOf gives the parts of the key of an expression; there is at least one.
+func keysOf(n *unstable.Node) (parts []keyPart) {
 	for it := n.Key(); it.Next(); {
-		if first == nil {
-			first = it.Node()
-		}
-		last = it.Node()
+		key := it.Node()
+		parts = append(parts, keyPart{string(key.Data), int(key.Raw.Offset), rawEnd(key)})
 	}
-	return first, last
+	return parts
 }
 
 func rawEnd(n *unstable.Node) int { return int(n.Raw.Offset + n.Raw.Length) }

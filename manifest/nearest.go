@@ -1,6 +1,10 @@
 package manifest
 
-import "strings"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // knownKeys lists the keys of each table, by its dotted path. [config] and [requires.plugins] and [build.targets] have
 // keys of the author's choice.
@@ -11,24 +15,34 @@ var knownKeys = map[string][]string{
 	"build":    {"readme", "include", "targets"},
 }
 
-// nearestKey gives the dotted path of the known key that an unknown one in a table was probably meant to be: the same
-// key of another table, else the one of this table with the fewest edits. "" where none is close.
+// nearestKey gives the dotted path of the known key that an unknown one in a table was probably meant to be: one of
+// this table that is a slip away, else the same key of another table, else the nearest of this one. "" where none is
+// close.
 func nearestKey(table, key string) string {
 	lower := strings.ToLower(key)
-	for _, other := range []string{table, "plugin", "build", "requires", ""} {
-		for _, known := range knownKeys[other] {
-			if known == lower {
-				return join(other, known)
-			}
-		}
-	}
 	best, least := "", (len(lower)+1)/2+1
 	for _, known := range knownKeys[table] {
 		if n := edits(lower, known); n < least {
 			best, least = join(table, known), n
 		}
 	}
+	if least > slip {
+		return cmp.Or(elsewhere(lower), best)
+	}
 	return best
+}
+
+// slip is the most edits that make a typing mistake.
+const slip = 2
+
+// elsewhere gives the path of a key of any table.
+func elsewhere(key string) string {
+	for _, table := range []string{"plugin", "build", "requires", ""} {
+		if slices.Contains(knownKeys[table], key) {
+			return join(table, key)
+		}
+	}
+	return ""
 }
 
 func join(table, key string) string {

@@ -19,8 +19,8 @@ type reader struct {
 func (r *reader) manifest() *Manifest {
 	root := r.root()
 	m := &Manifest{Config: root.table("config")}
-	if _, has := root.values["plugin"]; !has {
-		r.fail([]string{"plugin"}, "nothing", "a table [plugin]")
+	if _, ok := root.values["plugin"].(map[string]any); !ok {
+		r.fail([]string{"plugin"}, describe(root.values["plugin"]), "a table [plugin]")
 		return m
 	}
 	m.Build = r.build(root.section("build"))

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -47,7 +48,7 @@ func (s section) table(key string) map[string]any {
 func (s section) required(key string, allowed rule) string {
 	v, has := s.values[key]
 	if !has {
-		s.r.fail(s.path(key), "nothing", wantOf(allowed))
+		s.r.fail(s.path(key), "nothing", cmp.Or(allowed(""), "a string"))
 		return ""
 	}
 	return s.checked(s.path(key), v, allowed)
@@ -91,14 +92,6 @@ func (s section) checked(path []string, v any, allowed rule) string {
 	return text
 }
 
-// wantOf gives the words of a rule for a value that is missing. No rule allows the text it is tried with.
-func wantOf(allowed rule) string {
-	if want := allowed("\x00"); want != "" {
-		return want
-	}
-	return "a string"
-}
-
 // unknown warns of keys that nothing reads.
 func (s section) unknown() {
 	table := strings.Join(s.names, ".")
@@ -138,6 +131,8 @@ func tooLarge(file string, size int) *Error {
 // describe shows a value of any type in an error.
 func describe(v any) string {
 	switch v := v.(type) {
+	case nil:
+		return "nothing"
 	case string:
 		return quote(v)
 	case int64:

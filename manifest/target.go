@@ -81,7 +81,7 @@ func TargetFor(os, arch, libc string) (Target, bool) {
 		if p.oci.OS != os || p.oci.Architecture != arch {
 			continue
 		}
-		if p.libc == libc || p.libc == "" && p.fallback {
+		if p.libc != "" && p.libc == libc || p.libc == "" && p.fallback {
 			return p.target, true
 		}
 	}
