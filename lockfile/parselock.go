@@ -1,0 +1,200 @@
+package lockfile
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/loadr-plugins/loadr/manifest"
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// ParseLock reads loadr.lock; file is for messages. Order is free, everything else is strict: an unknown or repeated
+// key, or one that is missing, is an error. The error is one of *SizeError, *ConflictError, *NewerFormatError,
+// *TruncatedError, *DigestError, *DuplicateError and, for the rest, *SyntaxError.
+func ParseLock(file string, text []byte) (*Lock, error) {
+	if err := checkWhole(file, text); err != nil {
+		return nil, err
+	}
+	d, err := scan(file, text)
+	if err != nil {
+		return nil, err
+	}
+	r := &lockReader{document: d, lock: &Lock{}, seen: map[string]int{}}
+	if err := r.read(); err != nil {
+		return nil, err
+	}
+	return r.lock.Canonical(), nil
+}
+
+var (
+	conflictMark = regexp.MustCompile(`(?m)^(<<<<<<<|\|\|\|\|\|\|\||=======|>>>>>>>)( |\r?$)`)
+	versionLine  = regexp.MustCompile(`(?m)^version[ \t]*=[ \t]*([^\s#]{1,40})`)
+)
+
+// checkWhole recognises, before the text is read as TOML, what happens to files: each has its own remedy.
+func checkWhole(file string, text []byte) error {
+	if len(text) > MaxLock {
+		return &SizeError{file, len(text), MaxLock}
+	}
+	if at := conflictMark.FindIndex(text); at != nil {
+		line, _ := position(text, at[0])
+		return &ConflictError{file, line}
+	}
+	if m := versionLine.FindSubmatch(text); m != nil && string(m[1]) != strconv.Itoa(FormatVersion) {
+		return checkVersion(file, text, m[1])
+	}
+	if !bytes.HasSuffix(bytes.TrimRight(text, " \t\r\n"), []byte("\n"+endLine)) {
+		return &TruncatedError{file}
+	}
+	return nil
+}
+
+func checkVersion(file string, text, found []byte) error {
+	if n, err := strconv.Atoi(string(found)); err == nil && n > FormatVersion {
+		return &NewerFormatError{file, string(found), FormatVersion}
+	}
+	d := document{file: file, text: text}
+	return d.errorAt(bytes.Index(text, found), "version: expected %d, found %s", FormatVersion, shown(string(found)))
+}
+
+// lockReader fills a lock from a document, section by section.
+type lockReader struct {
+	*document
+	lock *Lock
+	seen map[string]int // line of each entry and section
+}
+
+func (r *lockReader) read() error {
+	if err := r.head(); err != nil {
+		return err
+	}
+	for i, h := range r.headers {
+		if err := r.section(i, h); err != nil {
+			return err
+		}
+	}
+	return r.complete()
+}
+
+func (r *lockReader) head() error {
+	f := r.fields(root, "the lock")
+	want := strconv.Itoa(FormatVersion)
+	f.take("version", unstable.Integer, func(s string) bool { return s == want }, "the number "+want)
+	return f.done()
+}
+
+func (r *lockReader) section(i int, h header) error {
+	switch kind := dotted(h.path); {
+	case kind == "host" && !h.array:
+		return r.host(i)
+	case kind == "options" && !h.array:
+		return r.options(i)
+	case kind == "plugin" && h.array:
+		return r.plugin(i)
+	case kind == "plugin.target" && h.array:
+		return r.target(i)
+	}
+	return r.errorAt(h.at.start, "unknown section %s, expected [host], [options], [[plugin]] or [[plugin.target]]",
+		shown(string(r.text[h.at.start:h.at.end])))
+}
+
+// once notes an entry, and fails where there was one already.
+func (r *lockReader) once(entry string, at int) error {
+	line, _ := position(r.text, at)
+	if first, ok := r.seen[entry]; ok {
+		return &DuplicateError{r.file, line, first, entry}
+	}
+	r.seen[entry] = line
+	return nil
+}
+
+func (r *lockReader) host(i int) error {
+	f := r.fields(i, "[host]")
+	h := &r.lock.Host
+	for _, family := range manifest.Families() {
+		if version := f.optional("abi."+string(family), isVersion, "a version"); version != "" {
+			if h.ABI == nil {
+				h.ABI = map[manifest.Family]string{}
+			}
+			h.ABI[family] = version
+		}
+	}
+	h.Glibc = f.optional("glibc", isGlibc, "a version of glibc")
+	return f.once("[host]")
+}
+
+func (r *lockReader) options(i int) error {
+	f := r.fields(i, "[options]")
+	for _, word := range f.list("targets", isTarget, "a target triple") {
+		r.lock.Targets = append(r.lock.Targets, manifest.Target(word))
+	}
+	return f.once("[options]")
+}
+
+func (r *lockReader) plugin(i int) error {
+	f := r.fields(i, "a plugin")
+	p := Plugin{Name: f.text("name", isName, "the name of a plugin")}
+	f.entry = "plugin " + quote(p.Name)
+	p.Version = f.text("version", isVersion, "a version")
+	p.Source = f.text("source", isWord, "a registry and namespace")
+	p.Index = f.digest("index")
+	p.ABI = f.abi("abi")
+	p.RequiresABI = f.optional("requires-abi", isWord, "a range of versions")
+	p.Dependencies = f.list("dependencies", isName, "the name of a plugin")
+	p.Signers = f.list("signers", isWord, "a key id")
+	r.lock.Plugins = append(r.lock.Plugins, p)
+	return f.once(f.entry)
+}
+
+func (r *lockReader) target(i int) error {
+	f := r.fields(i, "a target")
+	if len(r.lock.Plugins) == 0 {
+		return r.errorAt(r.headers[i].at.start, "expected [[plugin]] before [[plugin.target]]")
+	}
+	p := &r.lock.Plugins[len(r.lock.Plugins)-1]
+	t := Target{Target: manifest.Target(f.text("target", isTarget, "a target triple"))}
+	f.entry = "plugin " + quote(p.Name) + " for " + string(t.Target)
+	t.ABI = f.abi("abi")
+	t.Libc = f.libc("libc")
+	t.Manifest = f.digest("manifest")
+	t.Config, t.ConfigSize = f.digest("config"), f.integer("config-size")
+	t.PluginTOML = f.digest("plugin-toml")
+	t.Blob, t.BlobSize = f.digest("blob"), f.integer("blob-size")
+	t.MediaType = f.text("blob-type", isWord, "a media type")
+	t.Library, t.LibrarySize = f.digest("library"), f.integer("library-size")
+	t.Layout = f.layout("layout")
+	p.Targets = append(p.Targets, t)
+	return f.once(f.entry)
+}
+
+// complete checks what only the whole can show.
+func (r *lockReader) complete() error {
+	for _, p := range r.lock.Plugins {
+		at := r.seen["plugin "+quote(p.Name)]
+		if len(p.Targets) == 0 {
+			return &SyntaxError{File: r.file, Line: at, Column: 1, Detail: "plugin " + quote(p.Name) + ": expected a [[plugin.target]], found none"}
+		}
+		for _, name := range p.Dependencies {
+			if _, ok := r.lock.Plugin(name); !ok {
+				return &SyntaxError{
+					File: r.file, Line: at, Column: 1,
+					Detail: "plugin " + quote(p.Name) + ": expected an entry for its dependency " + quote(name) + ", found none",
+					Advice: "run loadr plugin lock",
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func isName(s string) bool { return manifest.CheckName(s) == nil }
+
+func isTarget(s string) bool { return slices.Contains(manifest.Targets(), manifest.Target(s)) }
+
+func isGlibc(s string) bool {
+	_, err := manifest.ParseLibc(manifest.Glibc + ">=" + s)
+	return err == nil && !strings.ContainsAny(s, "<>=")
+}
