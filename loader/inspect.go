@@ -1,0 +1,171 @@
+package loader
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/loadr-plugins/loadr/loader/binfile"
+	"github.com/loadr-plugins/loadr/manifest"
+)
+
+// Inspect reports what the library in the file at path is: a dynamic library of any platform that loadr knows, or a
+// WebAssembly file. It executes nothing, and needs little memory whatever the file's size. The file must not change
+// meanwhile: the digest says which bytes the report is about only if they stay.
+//
+// A library without a plugin's interface is no error; the report's ABI verdict tells. The error is an *InspectError
+// around the reason: one of package binfile's, *NotLibraryError, *NotRegularError, or an I/O error.
+func Inspect(path string) (*manifest.Library, error) {
+	lib, err := inspectFile(path)
+	if err != nil {
+		return nil, &InspectError{path, err}
+	}
+	return lib, nil
+}
+
+func inspectFile(path string) (*manifest.Library, error) {
+	info, err := os.Stat(path) // before opening, which waits for ever on a named pipe
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &NotRegularError{info.Mode()}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	defer f.Close()
+	return InspectReader(f, info.Size())
+}
+
+// InspectReader is Inspect for the first size bytes of r. Its errors are those that Inspect wraps.
+func InspectReader(r io.ReaderAt, size int64) (*manifest.Library, error) {
+	lib, err := describe(r, size)
+	if err != nil {
+		return nil, err
+	}
+	lib.Size = size
+	lib.Digest, err = hash(r, size)
+	return lib, err
+}
+
+// describe finds out everything that is not about the bytes as a whole.
+func describe(r io.ReaderAt, size int64) (*manifest.Library, error) {
+	if lib, ok, err := describeWasm(r, size); ok || err != nil {
+		return lib, err
+	}
+	f, err := binfile.New(r, size)
+	if err != nil {
+		return nil, err
+	}
+	if !f.Library {
+		return nil, &NotLibraryError{f.Format}
+	}
+	exports, err := entryPoints(f)
+	if err != nil {
+		return nil, err
+	}
+	return &manifest.Library{
+		Format:       f.Format,
+		Machine:      f.Machine,
+		Needs:        f.Needs,
+		Libc:         neededLibc(f),
+		Constructors: f.Constructors,
+		Exports:      exports.names(),
+		ABI:          exports.report(),
+	}, nil
+}
+
+// The first eight bytes of WebAssembly files: magic, version and layer.
+var (
+	wasmMagic     = []byte("\x00asm")
+	wasmComponent = []byte("\x00asm\x0d\x00\x01\x00")
+)
+
+// describeWasm recognises WebAssembly by its first bytes and reads no further: what a component needs and exports is
+// for its own host to say.
+func describeWasm(r io.ReaderAt, size int64) (*manifest.Library, bool, error) {
+	head := make([]byte, min(size, int64(len(wasmComponent))))
+	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
+		return nil, false, err
+	}
+	if !bytes.HasPrefix(head, wasmMagic) {
+		return nil, false, nil
+	}
+	report := manifest.ABIReport{Verdict: manifest.Unverifiable}
+	if bytes.Equal(head, wasmComponent) {
+		report.Family = manifest.FamilyComponent
+	}
+	machine := manifest.Neutral.Machine()
+	return &manifest.Library{
+		Format: manifest.WasmFile, Machine: machine, Needs: []string{}, Exports: []string{}, ABI: report,
+	}, true, nil
+}
+
+// hash streams the bytes through SHA-256.
+func hash(r io.ReaderAt, size int64) (digest.Digest, error) {
+	h := sha256.New()
+	n, err := io.CopyBuffer(h, onlyReader{io.NewSectionReader(r, 0, size)}, make([]byte, 128<<10))
+	if err != nil {
+		return "", err
+	}
+	if n != size {
+		return "", fmt.Errorf("file changed while it was read: expected %d bytes, found %d", size, n)
+	}
+	return digest.NewDigest(digest.SHA256, h), nil
+}
+
+// onlyReader hides the section reader's other methods, of which WriterTo would ignore the buffer.
+type onlyReader struct{ io.Reader }
+
+// withoutPath takes the path out of an error of package os, because the error around it names it.
+func withoutPath(err error) error {
+	var inner *fs.PathError
+	if errors.As(err, &inner) {
+		return inner.Err
+	}
+	return err
+}
+
+// InspectError says which file could not be inspected, and why.
+type InspectError struct {
+	Path string
+	Err  error
+}
+
+// Error names the file and the reason.
+func (e *InspectError) Error() string { return e.Path + ": " + e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *InspectError) Unwrap() error { return e.Err }
+
+// NotLibraryError says that a file is a program, which can't be opened as a library.
+type NotLibraryError struct{ Format manifest.Format }
+
+// Error says what was expected and found.
+func (e *NotLibraryError) Error() string {
+	return fmt.Sprintf("%s image: expected a dynamic library, found a program", e.Format)
+}
+
+// Hint says how libraries are made.
+func (e *NotLibraryError) Hint() string {
+	return `build it as a dynamic library: cc -shared -fPIC, or crate-type = ["cdylib"]`
+}
+
+// NotRegularError says that something is no regular file.
+type NotRegularError struct{ Mode fs.FileMode }
+
+// Error says what was expected and found.
+func (e *NotRegularError) Error() string {
+	if e.Mode.IsDir() {
+		return "expected a library, found a directory"
+	}
+	return fmt.Sprintf("expected a regular file, found one of mode %v", e.Mode)
+}
