@@ -34,12 +34,11 @@ type node struct {
 	children map[string]*node // elements of arrays are [0], [1], ...
 }
 
-// place says where a key and its value stand, as offsets into the text. For a table opened by a header, or implied by
+// place says where the last part of a key and its value stand, as offsets into the text. For a table opened by a header, or implied by
 // the keys of others, value and end equal key.
 type place struct {
 	key, value, end int
-	prefix          string // what stands before the last part of a dotted key, dot included
-	inline          bool   // inside { }
+	inline          bool // inside { }
 }
 
 func point(offset int) place { return place{key: offset, value: offset, end: offset} }
@@ -162,7 +161,6 @@ func (d *document) keyValue(n *unstable.Node, table *node, inline bool) {
 		key:    last.start,
 		value:  d.valueStart(last.end),
 		end:    rawEnd(n),
-		prefix: string(d.text[keys[0].start:last.start]),
 		inline: inline,
 	})
 	if at != nil {

@@ -101,12 +101,12 @@ func (d *document) setEntry(entry string) edit {
 		return edit{n.value, n.end, `"` + entry + `"`}
 	}
 	name, _ := d.find("plugin", "name")
-	pair := name.prefix + `entry = "` + entry + `"`
+	pair := `entry = "` + entry + `"`
 	if name.inline {
 		return edit{name.end, name.end, ", " + pair}
 	}
 	at := d.lineEnd(name.end)
-	pair = string(d.text[d.lineStart(name.key):name.key]) + pair
+	pair = string(d.text[d.lineStart(name.key):name.key]) + pair // indented, and dotted (plugin.entry), as name is
 	if !bytes.HasSuffix(d.text[:at], []byte("\n")) {
 		return edit{at, at, d.newline() + pair}
 	}
