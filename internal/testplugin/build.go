@@ -8,17 +8,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
 // header is what every source may include.
 const header = "loadr_plugin.h"
 
-// library is one thing to build. The name is that of the resulting file.
+// library is one thing to build. The name is that of the resulting file. Where there is a linker, the compiler makes an
+// object file only and the linker does the rest.
 type library struct {
-	name   string
-	source string
-	flags  []string
+	name      string
+	source    string
+	flags     []string
+	linker    compiler
+	linkFlags []string
 }
 
 // build gives the path of the built library, from the cache where it is there.
@@ -64,13 +68,24 @@ func compile(t testing.TB, work string, cc compiler, lib library, headerText []b
 	if err := os.WriteFile(filepath.Join(work, header), headerText, 0o600); err != nil {
 		return err
 	}
-	args := append(append([]string(nil), cc.command[1:]...), lib.flags...)
-	command := exec.CommandContext(t.Context(), cc.command[0], append(args, "-o", lib.name, "plugin.c")...)
-	command.Dir = work
+	if lib.linker.command == nil {
+		return run(t, work, cc.command, lib.flags, "-o", lib.name, "plugin.c")
+	}
+	if err := run(t, work, cc.command, lib.flags, "-c", "-o", "plugin.o", "plugin.c"); err != nil {
+		return err
+	}
+	return run(t, work, lib.linker.command, lib.linkFlags, "-o", lib.name, "plugin.o")
+}
+
+// run runs a command in the folder work. Its messages are in the error.
+func run(t testing.TB, work string, command, flags []string, rest ...string) error {
+	args := slices.Concat(command[1:], flags, rest)
+	cmd := exec.CommandContext(t.Context(), command[0], args...)
+	cmd.Dir = work
 	var messages bytes.Buffer
-	command.Stdout, command.Stderr = &messages, &messages
-	if err := command.Run(); err != nil {
-		return fmt.Errorf("%v: %w\n%s", command.Args, err, messages.String())
+	cmd.Stdout, cmd.Stderr = &messages, &messages
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", cmd.Args, err, messages.String())
 	}
 	return nil
 }
@@ -78,7 +93,9 @@ func compile(t testing.TB, work string, cc compiler, lib library, headerText []b
 // key names everything that the bytes of the library depend on.
 func key(cc compiler, lib library, headerText []byte) string {
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%q %q %q %q %q %q", cc.command, cc.identity, lib.name, lib.flags, lib.source, headerText)
+	fmt.Fprintf(hash, "%q %q", cc.command, cc.identity)
+	fmt.Fprintf(hash, "%q %q %q %q", lib.linker.command, lib.linker.identity, lib.linkFlags, headerText)
+	fmt.Fprintf(hash, "%q %q %q", lib.name, lib.flags, lib.source)
 	return hex.EncodeToString(hash.Sum(nil)[:12])
 }
 

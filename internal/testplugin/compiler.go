@@ -2,6 +2,7 @@ package testplugin
 
 import (
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -67,6 +68,25 @@ var findZig = sync.OnceValue(func() compiler {
 		out, err := exec.Command(command[0], append(command[1:], "version")...).Output()
 		if err == nil {
 			return compiler{command, "zig " + strings.TrimSpace(string(out))}
+		}
+	}
+	return compiler{}
+})
+
+// appleLinker finds LLVM's linker for Apple's systems, the one that comes with Rust or one on the path. zig's own does
+// not make chained fix-ups and other newer forms that Apple's linker makes.
+var appleLinker = sync.OnceValue(func() compiler {
+	candidates := [][]string{{"ld64.lld"}}
+	if sysroot, err := exec.Command("rustc", "--print", "sysroot").Output(); err == nil {
+		pattern := filepath.Join(strings.TrimSpace(string(sysroot)), "lib", "rustlib", "*", "bin", "rust-lld*")
+		if found, _ := filepath.Glob(pattern); found != nil {
+			candidates = append([][]string{{found[0], "-flavor", "darwin"}}, candidates...)
+		}
+	}
+	for _, command := range candidates {
+		out, err := exec.Command(command[0], append(command[1:], "--version")...).Output()
+		if err == nil {
+			return compiler{command, strings.TrimSpace(string(out))}
 		}
 	}
 	return compiler{}

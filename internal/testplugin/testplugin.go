@@ -33,6 +33,26 @@ func Zig(t testing.TB, target manifest.Target, zigTarget, source string, flags .
 	})
 }
 
+// Apple compiles for a Mac and links with LLVM's linker instead of zig's, which can make the forms of newer Apple tools:
+// the link flags "-fixup_chains" and "-init_offsets" do. Undefined symbols are left to be found when it is opened. The
+// test is skipped where zig or the linker is missing.
+func Apple(t testing.TB, target manifest.Target, source string, linkFlags ...string) string {
+	t.Helper()
+	linker := appleLinker()
+	if linker.command == nil {
+		t.Skip("testplugin: no linker for Apple's systems: install Rust, or LLVM's ld64.lld")
+	}
+	arch := map[string]string{"aarch64": "arm64", "x86_64": "x86_64"}[target.Machine()]
+	standard := []string{"-arch", arch, "-dylib", "-undefined", "dynamic_lookup", "-platform_version", "macos", "13.0", "13.0"}
+	return build(t, zigFor(t, zigTargets[target]), library{
+		name:      FileName(target, "plugin"),
+		source:    source,
+		flags:     []string{"-std=gnu11", "-O2", "-g0"},
+		linker:    linker,
+		linkFlags: append(standard, linkFlags...),
+	})
+}
+
 // Echo compiles examples/c-echo for target, under the conditions of C.
 func Echo(t testing.TB, target manifest.Target) string {
 	t.Helper()

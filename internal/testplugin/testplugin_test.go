@@ -2,8 +2,11 @@ package testplugin
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -37,6 +40,37 @@ func TestEchoCompiles(t *testing.T) {
 	if text := read(t, Echo(t, "x86_64-unknown-linux-gnu")); !bytes.Contains(text, []byte("loadr_plugin_execute")) {
 		t.Error("the library does not mention loadr_plugin_execute")
 	}
+}
+
+func TestAppleLinks(t *testing.T) {
+	text := read(t, Apple(t, "aarch64-apple-darwin", source, "-fixup_chains"))
+	if !bytes.HasPrefix(text, []byte(magics[manifest.MachO])) || !bytes.Contains(text, []byte("loadr_plugin_abi_version")) {
+		t.Error("not a Mach-O library with the function in it")
+	}
+}
+
+func TestBrokenSourceIsReported(t *testing.T) {
+	recorder := &recorder{TB: t}
+	done := make(chan struct{})
+	go func() { // Fatalf of the recorder ends its goroutine
+		defer close(done)
+		C(recorder, "x86_64-unknown-linux-gnu", "int broken(")
+	}()
+	<-done
+	if !strings.Contains(recorder.fatal, "plugin.c:1") {
+		t.Errorf("message %q does not carry the compiler's", recorder.fatal)
+	}
+}
+
+// recorder keeps the message of the failure that it stands in for.
+type recorder struct {
+	testing.TB
+	fatal string
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.fatal = fmt.Sprintf(format, args...)
+	runtime.Goexit()
 }
 
 func TestSameRequestSameFile(t *testing.T) {
