@@ -127,7 +127,7 @@ func (c *Cache) lockPath(hex string) string { return filepath.Join(c.root, "lock
 // lock takes the lock of one blob, under which it is made and removed.
 func (c *Cache) lock(ctx context.Context, b Blob) (unlock func() error, err error) {
 	path := c.lockPath(b.Digest.Encoded())
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := fsx.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, &WriteError{c.root, err}
 	}
 	o := fsx.LockOptions{Remove: true}

@@ -18,7 +18,7 @@ const blobMode = 0o444
 
 // fetch makes a blob. The caller holds its lock.
 func (c *Cache) fetch(ctx context.Context, path string, b Blob, fill func(context.Context, io.Writer) error) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := fsx.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return &WriteError{c.root, err}
 	}
 	if err := fsx.SweepTemps(path); err != nil { // of a killed process that held this lock before

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -46,7 +47,8 @@ func (e *LockedError) Error() string {
 
 // Lock takes the exclusive lock of the file at path, which it creates if need be, waiting for its holder unless told not
 // to. The system frees the lock of a process that ends, however it ends. Two calls of one process exclude each other too.
-// The error is ctx's when that ends first. unlock is to be called once.
+// The error is ctx's when that ends first. Further
+// calls of unlock do nothing.
 //
 // The note lies in a file of its own, since Windows lets nobody read a locked one. It is a courtesy: it may be
 // missing, or for a moment be that of the holder before.
@@ -59,7 +61,7 @@ func Lock(ctx context.Context, path string, o LockOptions) (unlock func() error,
 		// Without a note the lock is as good.
 		_ = os.WriteFile(path+noteSuffix, []byte(o.Note), 0o644)
 	}
-	return l.release, nil
+	return sync.OnceValue(l.release), nil
 }
 
 type lock struct {
