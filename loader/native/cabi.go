@@ -1,0 +1,114 @@
+package native
+
+import (
+	"fmt"
+	"sync"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/loadr-plugins/loadr/loader/plugin"
+)
+
+// This file is the plain C interface, version 1, and all of its memory rules:
+//
+//	uint32_t loadr_plugin_abi_version(void);
+//	uint8_t *loadr_plugin_info(size_t *out_len);
+//	uint8_t *loadr_plugin_execute(const uint8_t *req, size_t req_len, size_t *out_len);
+//	void     loadr_plugin_free(uint8_t *ptr, size_t len);
+//
+// All arguments and results are words of the size of a pointer (the version is the low half of one), which is what
+// purego.SyscallN passes on every platform. A text that a plugin returns is memory outside of Go's heap: it is viewed
+// where it lies and handed back exactly once, with the pointer and length that came.
+
+// cVersion is the version of the interface that this file speaks.
+const cVersion = 1
+
+// cABI holds the addresses of a library's four functions. They stay valid, as libraries are never closed.
+type cABI struct{ execute, infoFn, free uintptr }
+
+// openC opens the library at path, looks for the four functions and asks for the version. Messages name the file by
+// shown: the path is a copy's.
+func openC(path, shown string, want digest.Digest) (cABI, error) {
+	handle, err := openLibrary(path, want)
+	if err != nil {
+		return cABI{}, &plugin.OpenError{Library: shown, Problem: err.Error()}
+	}
+	var abi cABI
+	var version uintptr
+	for _, f := range []struct {
+		name    string
+		address *uintptr
+	}{
+		{"loadr_plugin_abi_version", &version},
+		{"loadr_plugin_info", &abi.infoFn},
+		{"loadr_plugin_execute", &abi.execute},
+		{"loadr_plugin_free", &abi.free},
+	} {
+		if *f.address = findSymbol(handle, f.name); *f.address == 0 {
+			return cABI{}, &plugin.MissingSymbolError{Library: shown, Symbol: f.name}
+		}
+	}
+	// The result is 32 bits wide; the rest of the register is whatever was there.
+	found, _, _ := purego.SyscallN(version)
+	if uint32(found) != cVersion {
+		return cABI{}, &plugin.VersionError{Library: shown, Want: cVersion, Found: uint32(found)}
+	}
+	return abi, nil
+}
+
+// info asks the plugin what it is.
+func (c cABI) info(name string, limit int) (plugin.Info, error) {
+	var length uintptr
+	// The pragma on SyscallN keeps length at its place, on the heap, until the call has returned.
+	ptr, _, _ := purego.SyscallN(c.infoFn, uintptr(unsafe.Pointer(&length)))
+	reply := cText{ptr, length}
+	defer c.release(reply)
+	text, problem := reply.view(limit)
+	if problem != "" {
+		return plugin.Info{}, plugin.NewReplyError(name, "info", problem, nil)
+	}
+	return plugin.ParseInfo(name, text)
+}
+
+// lengths recycles the words into which execute writes its reply's length, as they must lie on the heap.
+var lengths = sync.Pool{New: func() any { return new(uintptr) }}
+
+// call runs the plugin's execute on this thread. The caller releases the reply exactly once. The request is only read,
+// and only until call returns.
+func (c cABI) call(request []byte) cText {
+	length := lengths.Get().(*uintptr)
+	*length = 0
+	// The pragma on SyscallN keeps request and length where they are until the call has returned.
+	ptr, _, _ := purego.SyscallN(c.execute,
+		uintptr(unsafe.Pointer(unsafe.SliceData(request))), uintptr(len(request)), uintptr(unsafe.Pointer(length)))
+	reply := cText{ptr, *length}
+	lengths.Put(length)
+	return reply
+}
+
+// release hands a text back to the plugin. A null text was never handed out.
+func (c cABI) release(t cText) {
+	if t.ptr != 0 {
+		purego.SyscallN(c.free, t.ptr, t.len)
+	}
+}
+
+// cText is a text in the plugin's memory.
+type cText struct{ ptr, len uintptr }
+
+// view gives the text's bytes without copying; they are valid until release. The problem, if any, says why the text is
+// none: null with a length, or longer than limit (which also keeps a wild length from being read).
+func (t cText) view(limit int) (text []byte, problem string) {
+	switch {
+	case t.ptr == 0 && t.len == 0:
+		return nil, ""
+	case t.ptr == 0:
+		return nil, fmt.Sprintf("found a null pointer with length %d", t.len)
+	case t.len > uintptr(limit):
+		return nil, fmt.Sprintf("found %d bytes, more than the limit of %d", t.len, limit)
+	}
+	// Reading the word as a pointer, instead of converting it, tells the tools that it never was a Go pointer.
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&t.ptr)), int(t.len)), ""
+}

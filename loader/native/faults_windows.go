@@ -1,0 +1,4 @@
+package native
+
+// RestoreFaultSignals does nothing on Windows, where a crash is an exit code and no signal.
+func RestoreFaultSignals() error { return nil }

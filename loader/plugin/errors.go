@@ -1,0 +1,189 @@
+package plugin
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/loadr-plugins/loadr/manifest"
+)
+
+// DigestError says that a file does not hold the bytes that were asked for. Nothing of it was opened.
+type DigestError struct {
+	Path        string
+	Want, Found digest.Digest
+}
+
+func (e *DigestError) Error() string {
+	return fmt.Sprintf("library %s: expected %s, found %s", e.Path, e.Want, e.Found)
+}
+
+// OpenError says that the system could not open a library.
+type OpenError struct {
+	Library string // path of the file that was to be opened
+	Problem string // the system's words
+}
+
+func (e *OpenError) Error() string {
+	return fmt.Sprintf("library %s: cannot open: %s", e.Library, e.Problem)
+}
+
+// Hint gives advice for the usual causes.
+func (e *OpenError) Hint() string {
+	switch {
+	case strings.Contains(e.Problem, "failed to map segment"):
+		return "the folder for temporary files may forbid running programs (noexec); set TMPDIR to another one"
+	case strings.Contains(e.Problem, "GLIBC_"), strings.Contains(e.Problem, "libc.musl"):
+		return "the library was built for another C library than this machine's"
+	case strings.Contains(e.Problem, "cannot open shared object file"):
+		return "a library that the plugin needs is not installed"
+	}
+	return ""
+}
+
+// FamilyError says that a library is to be called through an interface that this program does not host.
+type FamilyError struct {
+	Library string
+	Family  manifest.Family
+	Hosted  []manifest.Family
+}
+
+func (e *FamilyError) Error() string {
+	return fmt.Sprintf("library %s: expected an interface of %v, found %q", e.Library, e.Hosted, e.Family)
+}
+
+// MissingSymbolError says that a library does not export a function of its interface.
+type MissingSymbolError struct {
+	Library string
+	Symbol  string
+}
+
+func (e *MissingSymbolError) Error() string {
+	return fmt.Sprintf("library %s: expected the function %s, found no such export", e.Library, e.Symbol)
+}
+
+// VersionError says that a library implements another version of the interface.
+type VersionError struct {
+	Library     string
+	Want, Found uint32
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("library %s: expected plugin interface version %d, found %d", e.Library, e.Want, e.Found)
+}
+
+// RequestError says that a request was not handed over, since it is not what the interface allows.
+type RequestError struct {
+	Plugin  string
+	Problem string
+}
+
+func (e *RequestError) Error() string {
+	return fmt.Sprintf("plugin %q: request: %s", e.Plugin, e.Problem)
+}
+
+// excerptSize is how much of a bad reply an error keeps, in bytes.
+const excerptSize = 200
+
+// ReplyError says that a plugin returned something that is not a reply: null, too much, or no JSON.
+type ReplyError struct {
+	Plugin  string
+	Call    string // info or execute
+	Problem string
+	Excerpt string // the reply's beginning; may not be UTF-8
+}
+
+// NewReplyError keeps the beginning of the reply, so that the error outlives it.
+func NewReplyError(plugin, call, problem string, reply []byte) *ReplyError {
+	return &ReplyError{plugin, call, problem, string(reply[:min(len(reply), excerptSize)])}
+}
+
+func (e *ReplyError) Error() string {
+	text := fmt.Sprintf("plugin %q: %s: expected a reply in JSON: %s", e.Plugin, e.Call, e.Problem)
+	if e.Excerpt != "" {
+		text += fmt.Sprintf(": found %q", e.Excerpt)
+	}
+	return text
+}
+
+// TimeoutError says that the context's deadline passed before the plugin replied. It is a context.DeadlineExceeded.
+type TimeoutError struct {
+	Plugin string
+	Call   string        // start, info or execute
+	After  time.Duration // how long the caller waited
+	cause  error
+}
+
+// NewTimeoutError wraps the context's error.
+func NewTimeoutError(plugin, call string, after time.Duration, cause error) *TimeoutError {
+	return &TimeoutError{plugin, call, after, cause}
+}
+
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("plugin %q: %s: no reply after %s", e.Plugin, e.Call, e.After.Round(time.Millisecond))
+}
+
+// Unwrap gives the context's error.
+func (e *TimeoutError) Unwrap() error { return e.cause }
+
+// Timeout follows net.Error.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// ClosedError says that the plugin was closed by its host before the call was done.
+type ClosedError struct{ Plugin string }
+
+func (e *ClosedError) Error() string { return fmt.Sprintf("plugin %q: closed", e.Plugin) }
+
+// CrashError says that the process in which a plugin ran has ended by itself, with a call in flight or before one.
+type CrashError struct {
+	Plugin    string
+	Signal    string // such as SIGSEGV; empty: it exited
+	ExitCode  int    // meaningful when Signal is empty
+	LastWords string // the end of what it wrote to standard output and standard error; may not be UTF-8
+}
+
+func (e *CrashError) Error() string {
+	how := "exit code " + fmt.Sprint(e.ExitCode)
+	if e.Signal != "" {
+		how = "signal " + e.Signal
+	}
+	text := fmt.Sprintf("plugin %q: its process ended: %s", e.Plugin, how)
+	if last := lastLine(e.LastWords); last != "" {
+		text += ": " + last
+	}
+	return text
+}
+
+// Hint says what a crash means for the caller.
+func (e *CrashError) Hint() string {
+	return "the fault is in the plugin; it ran in a process of its own, so nothing else was harmed"
+}
+
+func lastLine(words string) string {
+	words = strings.TrimSpace(words)
+	return strings.ToValidUTF8(strings.TrimSpace(words[strings.LastIndexByte(words, '\n')+1:]), "?")
+}
+
+// WorkerError says that the worker program could not be started or is not the one that belongs to this program.
+type WorkerError struct {
+	Path    string
+	Problem string
+	cause   error
+}
+
+// NewWorkerError wraps cause, which may be nil.
+func NewWorkerError(path, problem string, cause error) *WorkerError {
+	return &WorkerError{path, problem, cause}
+}
+
+func (e *WorkerError) Error() string { return fmt.Sprintf("worker program %s: %s", e.Path, e.Problem) }
+
+// Unwrap gives the cause, such as fs.ErrNotExist.
+func (e *WorkerError) Unwrap() error { return e.cause }
+
+// Hint says what to do.
+func (e *WorkerError) Hint() string {
+	return "loadr and loadr-worker must lie in one folder and come from the same release; install both again"
+}

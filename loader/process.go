@@ -1,0 +1,184 @@
+package loader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/loadr-plugins/loadr/loader/plugin"
+	"github.com/loadr-plugins/loadr/loader/worker"
+)
+
+// Process is a plugin that runs in a worker process. It implements plugin.Protocol for many goroutines at once. When the
+// worker ends by itself, calls in flight and later ones fail with *plugin.CrashError.
+type Process struct {
+	client  *worker.Client
+	name    string
+	grace   time.Duration
+	tempDir string // holds the private copy of the library
+
+	cmd      *exec.Cmd
+	words    *lastWords
+	requests *os.File // to the worker
+	replies  *os.File // from the worker
+	exited   chan struct{}
+	killOnce sync.Once
+	endOnce  func() error
+}
+
+// Info implements plugin.Protocol.
+func (p *Process) Info() plugin.Info { return p.client.Info() }
+
+// Execute implements plugin.Protocol.
+func (p *Process) Execute(ctx context.Context, request []byte, use func(reply []byte) error) error {
+	return p.client.Execute(ctx, request, use)
+}
+
+// Close implements plugin.Protocol. It lets the worker end by itself, which a hung plugin does not prevent, kills it after
+// the grace period, and returns when it is gone.
+func (p *Process) Close() error {
+	_ = p.client.Close() // it has no errors
+	return p.end()
+}
+
+// Kill ends the worker at once; calls in flight and later ones fail with *plugin.ClosedError. Close is still to be called.
+func (p *Process) Kill() {
+	_ = p.client.Close()
+	p.kill()
+}
+
+// Pid gives the worker's process id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// LastWords gives the end of what the plugin has written to standard output and standard error so far.
+func (p *Process) LastWords() string { return p.words.String() }
+
+// launch starts the worker program with two pipes of its own beside the standard streams. The plugin's standard output
+// goes where its standard error goes; it has no standard input.
+func launch(o StartOptions) (_ *Process, err error) {
+	p := &Process{name: o.Name, grace: o.Grace, words: &lastWords{next: o.Stderr}, exited: make(chan struct{})}
+	p.endOnce = sync.OnceValue(p.stop)
+	var opened cleanup
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, opened.run())
+		}
+	}()
+	if p.tempDir, err = os.MkdirTemp("", "loadr-worker-"); err != nil {
+		return nil, err
+	}
+	opened.add(func() error { return os.RemoveAll(p.tempDir) })
+	theirRequests, ourRequests, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer theirRequests.Close()
+	opened.add(ourRequests.Close)
+	ourReplies, theirReplies, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer theirReplies.Close()
+	opened.add(ourReplies.Close)
+	p.requests, p.replies = ourRequests, ourReplies
+
+	p.cmd = &exec.Cmd{
+		Path: o.Worker, Env: o.Env, Dir: o.Dir, SysProcAttr: processAttributes(),
+		Stdout: p.words, Stderr: p.words,
+		// A process that the plugin left behind may hold the standard streams open.
+		WaitDelay: DefaultGrace,
+	}
+	descriptors, err := inherit(p.cmd, theirRequests, theirReplies)
+	if err != nil {
+		return nil, err
+	}
+	p.cmd.Args = append([]string{o.Worker}, descriptors...)
+	if err := p.run(); err != nil {
+		return nil, plugin.NewWorkerError(o.Worker, "cannot start: "+err.Error(), err)
+	}
+	return p, nil
+}
+
+// cleanup undoes what was done so far, last first.
+type cleanup struct{ steps []func() error }
+
+func (c *cleanup) add(step func() error) { c.steps = append(c.steps, step) }
+
+func (c *cleanup) run() (err error) {
+	for i := range c.steps {
+		err = errors.Join(err, c.steps[len(c.steps)-1-i]())
+	}
+	return err
+}
+
+// run starts the worker and waits for its end in the background, both on one thread that lives as long as the worker:
+// Linux takes the end of the thread that started a process for the end of its parent (PR_SET_PDEATHSIG).
+func (p *Process) run() error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		_ = p.cmd.Wait() // how it ended is in ProcessState
+		close(p.exited)
+		// What the worker sent before it ended is still read. The end of the pipe comes after it, unless a process that
+		// the plugin left behind holds it open: then this ends the reading.
+		_ = p.replies.SetReadDeadline(time.Now().Add(DefaultGrace))
+	}()
+	return <-started
+}
+
+// kill ends the worker's process now, with those that it started where the system can.
+func (p *Process) kill() {
+	p.killOnce.Do(func() {
+		select {
+		case <-p.exited:
+		default:
+			killTree(p.cmd.Process)
+		}
+	})
+}
+
+// end stops the worker; the second call gives the first one's result.
+func (p *Process) end() error { return p.endOnce() }
+
+func (p *Process) stop() error {
+	_ = p.requests.Close() // the end of the requests is what ends the worker
+	select {
+	case <-p.exited:
+	case <-time.After(p.grace):
+		p.kill()
+		<-p.exited
+	}
+	_ = p.replies.Close()
+	if err := os.RemoveAll(p.tempDir); err != nil {
+		return fmt.Errorf("plugin %q: private copy: %w", p.name, err)
+	}
+	return nil
+}
+
+// fate says what became of a worker that stopped sending. One that still lives after that has lost its way and is killed.
+func (p *Process) fate(cause error) error {
+	if isConversation(cause) {
+		p.kill()
+		return cause
+	}
+	select {
+	case <-p.exited:
+	case <-time.After(p.grace):
+		p.kill()
+		<-p.exited
+	}
+	crash := &plugin.CrashError{Plugin: p.name, LastWords: p.words.String()}
+	crash.Signal, crash.ExitCode = ending(p.cmd.ProcessState)
+	return crash
+}

@@ -1,0 +1,15 @@
+// Package worker carries calls between a program and the process in which a plugin runs: the frames on the wire, the
+// client in the program and the server in the worker.
+//
+// It does not start processes (package loader does) and does not open libraries (the server is given a function that
+// does), so a client never links the ability to.
+//
+// The wire is two pipes made for it, never the standard streams, which belong to the plugin. Everything is a frame:
+//
+//	uint32 length of the payload, uint8 kind, uint64 call number, payload     (numbers in little endian)
+//
+// Both sides first send hello, a JSON object with the protocol's version and the build, and end when the other's does not
+// equal their own: the two programs are released together and need no compatibility. Then the client sends open and gets
+// opened or failed. From then on it sends execute frames with call numbers of its own choice, without waiting, and gets one
+// reply or failed frame for each, in whatever order the calls end. The end of either pipe is the end of the worker.
+package worker
