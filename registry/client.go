@@ -1,0 +1,236 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	orasregistry "oras.land/oras-go/v2/registry"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/credentials"
+	"oras.land/oras-go/v2/registry/remote/retry"
+
+	"github.com/loadr-plugins/loadr/registry/server"
+)
+
+// Source is where plugins are looked up and fetched. Methods are safe for concurrent use.
+//
+// Errors: *NotFoundError only when the source itself said that it does not have what was asked for; *AuthError,
+// *UnavailableError, *IntegrityError, *InvalidArtifactError, and ctx's own error.
+type Source interface {
+	// Versions lists the tags of a plugin, in no order. Tags that are not versions are among them.
+	Versions(ctx context.Context, repo Repository) ([]string, error)
+	// Release reads the image index that a tag or digest names: one request. Its digest is verified, and that it is a
+	// release of the plugin that repo names.
+	Release(ctx context.Context, repo Repository, tagOrDigest string) (*Release, error)
+	// Complete fills in the targets' fields, with one request for each platform manifest and config that the index does
+	// not embed, in parallel.
+	Complete(ctx context.Context, repo Repository, r *Release) error
+	// Fetch streams one blob. Length and digest are verified while it is read; a wrong one is an *IntegrityError in place
+	// of io.EOF, and a longer one stops at the length.
+	Fetch(ctx context.Context, repo Repository, desc v1.Descriptor) (io.ReadCloser, error)
+}
+
+var _ Source = (*Client)(nil)
+
+// Options configure a Client. The zero value reads remote registries only.
+type Options struct {
+	Dir       string            // root of the directory registry; empty: there is none
+	PlainHTTP []string          // hosts, with port, that are spoken to without TLS, besides loopback
+	Transport http.RoundTripper // for remote registries; nil: the default, with proxies from the environment
+	UserAgent string            // empty: "loadr"
+	// Credentials is where logins are kept; nil: docker's configuration and its helpers.
+	Credentials credentials.Store
+	// NoWait fails with a *BusyError when another process is writing the directory registry.
+	NoWait bool
+	// Waiting is called when a push has to wait for another process; may be nil.
+	Waiting func(holder string)
+	// Note is what other processes are told about this one while it writes the directory registry.
+	Note string
+	// Idle is how long a registry may be silent before that is an *UnavailableError; 0: one minute.
+	Idle time.Duration
+}
+
+// Client reads and writes registries, the directory registry among them. It is safe for concurrent use.
+type Client struct {
+	options Options
+	remote  *auth.Client
+	retry   *retry.Transport
+
+	storeOnce sync.Once
+	store     credentials.Store
+	storeErr  error
+
+	localOnce sync.Once
+	reader    *inProcess
+}
+
+// New makes a client. It does no I/O: credentials are read when a registry asks for them.
+func New(o Options) *Client {
+	if o.UserAgent == "" {
+		o.UserAgent = "loadr"
+	}
+	if o.Idle == 0 {
+		o.Idle = time.Minute
+	}
+	if o.Transport == nil {
+		o.Transport = defaultTransport(o.Idle)
+	}
+	c := &Client{options: o}
+	c.retry = retry.NewTransport(&plainGuard{c.options.Transport, c.plain})
+	c.remote = &auth.Client{Client: &http.Client{Transport: c.retry}, Cache: auth.NewCache(), Credential: c.credential}
+	c.remote.SetUserAgent(o.UserAgent)
+	return c
+}
+
+// Close ends idle connections and the serving of the directory registry.
+func (c *Client) Close() error {
+	if t, ok := c.options.Transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+	c.localOnce.Do(func() {})
+	if c.reader == nil {
+		return nil
+	}
+	return c.reader.close()
+}
+
+// defaultTransport keeps many connections to one host: a sync fetches dozens of blobs from the same registry, and
+// Go's default keeps two.
+func defaultTransport(idle time.Duration) http.RoundTripper {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        128,
+		MaxIdleConnsPerHost: 64,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: 15 * time.Second,
+		// Content is verified as it travels; a transparent decompression would change it.
+		DisableCompression:    true,
+		ResponseHeaderTimeout: idle,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+// plain says whether a host is spoken to without TLS.
+func (c *Client) plain(host string) bool {
+	return isLoopbackHost(host) || slices.Contains(c.options.PlainHTTP, host)
+}
+
+func isLoopbackHost(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	if name == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(trimBrackets(name))
+	return ip != nil && ip.IsLoopback()
+}
+
+func trimBrackets(s string) string {
+	if len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']' {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
+// plainGuard refuses requests without TLS to hosts that are not listed for it, also when a redirect leads there.
+type plainGuard struct {
+	next  http.RoundTripper
+	allow func(host string) bool
+}
+
+func (g *plainGuard) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme != "https" && !g.allow(r.URL.Host) {
+		return nil, errPlain
+	}
+	return g.next.RoundTrip(r)
+}
+
+var errPlain = errors.New("unencrypted http is allowed for loopback and for hosts that the configuration lists under plain_http only")
+
+// repository gives oras-go's view of a remote repository.
+func (c *Client) repository(repo Repository) *remote.Repository {
+	return newRepository(repo, c.remote, c.plain(repo.Registry))
+}
+
+func newRepository(repo Repository, client remote.Client, plain bool) *remote.Repository {
+	return &remote.Repository{
+		Client:             client,
+		Reference:          orasregistry.Reference{Registry: repo.Registry, Repository: repo.path()},
+		PlainHTTP:          plain,
+		ManifestMediaTypes: []string{v1.MediaTypeImageIndex, v1.MediaTypeImageManifest},
+		TagListPageSize:    tagPageSize,
+		TagListMaxPages:    maxTagPages,
+		MaxMetadataBytes:   MaxManifest,
+	}
+}
+
+// open gives the repository for reading, remote or in the directory registry.
+func (c *Client) open(repo Repository) (*remote.Repository, error) {
+	if repo.Registry != Local {
+		return c.repository(repo), nil
+	}
+	reader, err := c.localReader()
+	if err != nil {
+		return nil, err
+	}
+	return newRepository(repo, reader.client, true), nil
+}
+
+// WithRepositories prepares ctx for work on several repositories: a registry that hands out tokens is then asked for one
+// that covers all of its repositories, instead of for one token each.
+func WithRepositories(ctx context.Context, repos []Repository) context.Context {
+	for _, r := range repos {
+		if r.Registry == Local {
+			continue
+		}
+		ctx = auth.AppendRepositoryScope(ctx, orasregistry.Reference{Registry: r.Registry, Repository: r.path()}, auth.ActionPull)
+	}
+	return ctx
+}
+
+// inProcess is an HTTP client that ends at a handler in this process, or at a server of this user's.
+type inProcess struct {
+	client *http.Client
+	local  *server.Local // nil when the other end is another process
+}
+
+func serveInProcess(handler http.Handler) *inProcess {
+	local := server.NewLocal(handler)
+	// Nothing answers slowly here, and nothing is worth a retry: no retry.Transport.
+	return &inProcess{&http.Client{Transport: &http.Transport{DialContext: local.DialContext, MaxIdleConnsPerHost: 64, DisableCompression: true}}, local}
+}
+
+func (p *inProcess) close() error {
+	p.client.CloseIdleConnections()
+	if p.local == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return p.local.Close(ctx)
+}
+
+func (c *Client) localReader() (*inProcess, error) {
+	if c.options.Dir == "" {
+		return nil, errNoDir
+	}
+	c.localOnce.Do(func() { c.reader = serveInProcess(server.NewReader(c.options.Dir)) })
+	if c.reader == nil {
+		return nil, errors.New("the registry client is closed")
+	}
+	return c.reader, nil
+}
+
+var errNoDir = errors.New(`no directory registry is configured, so there is no namespace under "local"`)

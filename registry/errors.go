@@ -1,0 +1,138 @@
+package registry
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/loadr-plugins/loadr/registry/server"
+)
+
+// ReferenceError is a reference that cannot be read.
+type ReferenceError struct {
+	Text string
+	Want string // what is wrong and what was expected
+}
+
+func (e *ReferenceError) Error() string { return fmt.Sprintf("reference %q: %s", e.Text, e.Want) }
+
+// Hint shows the forms.
+func (e *ReferenceError) Hint() string {
+	return "references are written name, name@^1.2, host/namespace/name@1.4.0 or host/namespace/name@sha256:..."
+}
+
+// NotFoundError says that the registry was reached, was satisfied with who asked, and does not have it.
+type NotFoundError struct {
+	Repository Repository
+	What       string // a version, digest or blob; empty: the repository itself
+}
+
+func (e *NotFoundError) Error() string {
+	if e.What == "" {
+		return fmt.Sprintf("plugin %q: not in %s", e.Repository.Name, e.Repository.Source())
+	}
+	return fmt.Sprintf("plugin %q: %s not in %s", e.Repository.Name, e.What, e.Repository.Source())
+}
+
+// AuthError says that a registry wants other credentials. It never means that something is absent.
+type AuthError struct {
+	Registry string
+	Denied   bool // the credentials were accepted and are not allowed to do this
+	Cause    error
+}
+
+func (e *AuthError) Error() string {
+	if e.Denied {
+		return fmt.Sprintf("registry %q: access denied: %v", e.Registry, e.Cause)
+	}
+	return fmt.Sprintf("registry %q: not logged in, or the credentials were refused: %v", e.Registry, e.Cause)
+}
+
+func (e *AuthError) Unwrap() error { return e.Cause }
+
+// Hint says how to log in.
+func (e *AuthError) Hint() string {
+	if e.Denied {
+		return "ask the owner of the namespace for access, or log in as someone else: loadr registry login " + e.Registry
+	}
+	return "log in: loadr registry login " + e.Registry
+}
+
+// UnavailableError says that a registry did not answer, or not with what its protocol promises: nothing is known about
+// what it holds.
+type UnavailableError struct {
+	Registry string
+	Status   int // of the HTTP response; 0 when there was none
+	Timeout  bool
+	Cause    error
+}
+
+func (e *UnavailableError) Error() string {
+	if e.Timeout {
+		return fmt.Sprintf("registry %q: no answer in time: %v", e.Registry, e.Cause)
+	}
+	return fmt.Sprintf("registry %q: %v", e.Registry, e.Cause)
+}
+
+func (e *UnavailableError) Unwrap() error { return e.Cause }
+
+// Hint says what to look at.
+func (e *UnavailableError) Hint() string {
+	if e.Status >= 500 || e.Status == 429 {
+		return "the registry is overloaded or broken: try again later"
+	}
+	return "check the registry's name, the network and the proxy settings"
+}
+
+// IntegrityError is content that is not what its digest or length promised.
+type IntegrityError struct {
+	Object  string // what was read
+	Want    string // digest or length
+	Got     string
+	Altered bool // the content is a whole, sound artifact: a copy that was rewritten on the way
+}
+
+func (e *IntegrityError) Error() string {
+	if e.Altered {
+		return fmt.Sprintf("%s: expected %s, found %s: the copy was altered", e.Object, e.Want, e.Got)
+	}
+	return fmt.Sprintf("%s: expected %s, found %s", e.Object, e.Want, e.Got)
+}
+
+// Hint says what happened and what to do.
+func (e *IntegrityError) Hint() string {
+	if e.Altered {
+		return "some tools rewrite an index while they copy it; copy it again with one that keeps digests, such as crane copy or oras cp -r"
+	}
+	return "the content was damaged or tampered with: try again, and tell the registry's owner if it stays"
+}
+
+// InvalidArtifactError is content that is what its digest promised, and not a plugin, or not the one asked for.
+type InvalidArtifactError struct {
+	Object  string
+	Problem string // what was expected and found
+}
+
+func (e *InvalidArtifactError) Error() string { return e.Object + ": " + e.Problem }
+
+// VersionExistsError refuses to publish other content under a version that is taken.
+type VersionExistsError struct {
+	Repository  Repository
+	Version     string
+	Existing    digest.Digest // index digest of what is there
+	Differences []string      // what differs, one line each
+}
+
+func (e *VersionExistsError) Error() string {
+	return fmt.Sprintf("plugin %q %s: already published in %s with other content (%s): %s",
+		e.Repository.Name, e.Version, e.Repository.Source(), e.Existing, strings.Join(e.Differences, "; "))
+}
+
+// Hint says what to do instead.
+func (e *VersionExistsError) Hint() string {
+	return "a published version never changes: publish under a new version"
+}
+
+// BusyError says that another process is writing the directory registry.
+type BusyError = server.BusyError

@@ -1,0 +1,42 @@
+package registry
+
+// Media types of the artifact.
+const (
+	ArtifactType         = "application/vnd.loadr.plugin.v1"
+	MediaTypeConfig      = "application/vnd.loadr.plugin.config.v1+json"
+	MediaTypeLibraryZstd = "application/vnd.loadr.plugin.library.v1+zstd" // zstd, RFC 8878
+	MediaTypeLibrary     = "application/vnd.loadr.plugin.library.v1"      // as it is
+	MediaTypeFile        = "application/vnd.loadr.plugin.file.v1"         // README, LICENSE, ...
+)
+
+// Annotations of the artifact, beside those of the OCI image specification.
+const (
+	AnnotationKind        = "io.loadr.plugin.kind"
+	AnnotationType        = "io.loadr.plugin.type"
+	AnnotationSchemes     = "io.loadr.plugin.schemes" // comma-separated
+	AnnotationRequiresABI = "io.loadr.plugin.requires-abi"
+	AnnotationTarget      = "io.loadr.plugin.target" // on a platform's descriptor
+	AnnotationABI         = "io.loadr.plugin.abi"    // on a platform's descriptor
+	AnnotationLibc        = "io.loadr.plugin.libc"   // on a platform's descriptor
+)
+
+// Limits. What is larger is refused before it is read.
+const (
+	MaxManifest   = 4 << 20  // bytes of an index or platform manifest; what registries commonly accept
+	MaxConfig     = 64 << 10 // bytes of a config
+	MaxIndexData  = 1 << 20  // bytes of an index up to which it embeds its platform manifests
+	MaxLibrary    = 4 << 30  // bytes of a library, compressed or not
+	MaxFile       = 16 << 20 // bytes of a README, LICENSE, ...
+	maxTargets    = 128      // platforms of one release
+	maxLayers     = 64       // layers of one platform manifest
+	maxTagPages   = 1000     // pages of a tag list
+	tagPageSize   = 1000     // tags asked for in one page
+	maxReference  = 1024     // bytes of a reference
+	maxRepository = 255      // bytes of namespace/name, the limit that common registries have
+)
+
+// Local is the symbolic name of the directory registry in references and locks. It is never a host.
+const Local = "local"
+
+// reservedNames are the names inside an OCI image layout, which a layout that is stored below one must not have.
+var reservedNames = []string{"blobs", "index.json", "oci-layout"}

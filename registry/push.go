@@ -1,0 +1,213 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/errcode"
+	"oras.land/oras-go/v2/registry/remote/retry"
+
+	"github.com/loadr-plugins/loadr/manifest"
+)
+
+const (
+	pushParallel = 8 // uploads in flight
+	blobAttempts = 3
+)
+
+// PushResult says what a push came to.
+type PushResult struct {
+	Digest  digest.Digest // of the published image index
+	Already bool          // the same content was there before; nothing was changed
+}
+
+// Push publishes a pack under its version. When the version is taken by the same plugin.toml texts and libraries that
+// is success; by anything else it is a *VersionExistsError. The index is uploaded last: until then nothing is published.
+//
+// In the directory registry and the embedded server a version is never overwritten, whatever happens at the same
+// time. Other registries have no such operation: there the tag is checked, pushed, and read again.
+func (c *Client) Push(ctx context.Context, repo Repository, p *Pack) (PushResult, error) {
+	object := repo.String() + " " + p.release.Version
+	if err := p.release.isOf(object, repo, p.release.Version); err != nil {
+		return PushResult{}, err
+	}
+	if repo.Registry == Local {
+		return c.pushLocal(ctx, repo, p)
+	}
+	to := &pusher{client: c, repo: repo, pack: p, to: c.repository(repo)}
+	result, err := to.push(ctx)
+	if err != nil || result.Already {
+		return result, err
+	}
+	return result, to.readAgain(ctx)
+}
+
+// pushLocal writes the directory registry: under its lock, or through the server that holds it.
+func (c *Client) pushLocal(ctx context.Context, repo Repository, p *Pack) (_ PushResult, err error) {
+	if err := repo.check(); err != nil {
+		return PushResult{}, err
+	}
+	connection, err := c.openWriter(ctx)
+	if err != nil {
+		return PushResult{}, err
+	}
+	defer func() { err = errors.Join(err, connection.close()) }()
+	local := &Client{options: c.options, reader: connection.inProcess}
+	local.localOnce.Do(func() {})
+	to := &pusher{client: local, repo: repo, pack: p, to: newRepository(repo, connection.client, true)}
+	return to.push(ctx)
+}
+
+// pusher is one push.
+type pusher struct {
+	client *Client
+	repo   Repository
+	pack   *Pack
+	to     *remote.Repository
+}
+
+func (p *pusher) push(ctx context.Context) (PushResult, error) {
+	result, err := p.existing(ctx)
+	if err == nil || !is[*NotFoundError](err) {
+		return result, err
+	}
+	if err := p.blobs(ctx); err != nil {
+		return PushResult{}, err
+	}
+	if err := p.platforms(ctx); err != nil {
+		return PushResult{}, err
+	}
+	err = p.to.PushReference(ctx, p.pack.index, bytes.NewReader(p.pack.indexText), p.pack.release.Version)
+	if isConflict(err) {
+		// Somebody was faster. With the same content, perhaps.
+		return p.existing(ctx)
+	}
+	return PushResult{Digest: p.pack.index.Digest}, translate(p.repo, p.pack.release.Version, err)
+}
+
+// existing compares with what is published under the version; *NotFoundError if nothing is.
+func (p *pusher) existing(ctx context.Context) (PushResult, error) {
+	there, err := p.client.Release(ctx, p.repo, p.pack.release.Version)
+	if err == nil && there.Digest != p.pack.index.Digest {
+		err = p.client.Complete(ctx, p.repo, there)
+	}
+	if invalid := (*InvalidArtifactError)(nil); errors.As(err, &invalid) {
+		return PushResult{}, p.taken("", []string{invalid.Problem})
+	}
+	if err != nil {
+		return PushResult{}, err
+	}
+	if there.Digest != p.pack.index.Digest {
+		if different := differences(there, p.pack.release); len(different) > 0 {
+			return PushResult{}, p.taken(there.Digest, different)
+		}
+	}
+	return PushResult{Digest: there.Digest, Already: true}, nil
+}
+
+func (p *pusher) taken(by digest.Digest, different []string) error {
+	return &VersionExistsError{Repository: p.repo, Version: p.pack.release.Version, Existing: by, Differences: different}
+}
+
+// differences lists what keeps two releases from being the same publication: targets, plugin.toml texts and libraries.
+// How libraries were compressed does not count.
+func differences(there, here *Release) (out []string) {
+	for _, t := range here.Targets {
+		if other := exactTarget(there, t.Target); other == nil {
+			out = append(out, fmt.Sprintf("%s is new", t.Target))
+		} else if other.Config.PluginTOML != t.Config.PluginTOML {
+			out = append(out, fmt.Sprintf("plugin.toml for %s differs", t.Target))
+		} else if other.Config.Library.Digest != t.Config.Library.Digest {
+			out = append(out, fmt.Sprintf("the library for %s differs", t.Target))
+		}
+	}
+	for _, t := range there.Targets {
+		if exactTarget(here, t.Target) == nil {
+			out = append(out, fmt.Sprintf("%s is missing", t.Target))
+		}
+	}
+	return out
+}
+
+func exactTarget(r *Release, target manifest.Target) *ReleaseTarget {
+	i := slices.IndexFunc(r.Targets, func(t ReleaseTarget) bool { return t.Target == target })
+	if i < 0 {
+		return nil
+	}
+	return &r.Targets[i]
+}
+
+func (p *pusher) blobs(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(pushParallel)
+	for _, desc := range p.pack.blobs() {
+		group.Go(func() error { return p.blob(ctx, desc) })
+	}
+	return group.Wait()
+}
+
+// blob uploads one blob. The retries of single requests cannot send a stream twice, so the upload as a whole is tried
+// again.
+func (p *pusher) blob(ctx context.Context, desc v1.Descriptor) error {
+	for attempt := 0; ; attempt++ {
+		err := translate(p.repo, desc.Digest.String(), p.upload(ctx, desc))
+		if !is[*UnavailableError](err) || attempt+1 == blobAttempts {
+			return err
+		}
+		select {
+		case <-time.After(retry.DefaultBackoff(attempt, nil)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (p *pusher) upload(ctx context.Context, desc v1.Descriptor) error {
+	in, err := p.pack.OpenBlob(desc.Digest)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return p.to.Blobs().Push(ctx, desc, in)
+}
+
+func (p *pusher) platforms(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(pushParallel)
+	for d, text := range p.pack.manifests {
+		group.Go(func() error {
+			desc := v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: d, Size: int64(len(text))}
+			return translate(p.repo, d.String(), p.to.Manifests().Push(ctx, desc, bytes.NewReader(text)))
+		})
+	}
+	return group.Wait()
+}
+
+// readAgain looks at what the tag names after the push: another publisher may have been at work at the same time.
+func (p *pusher) readAgain(ctx context.Context) error {
+	there, err := p.client.Release(ctx, p.repo, p.pack.release.Version)
+	if err != nil {
+		return err
+	}
+	if there.Digest == p.pack.index.Digest {
+		return nil
+	}
+	if there.Rewritten {
+		return there.Verify(p.repo, p.pack.index.Digest)
+	}
+	return p.taken(there.Digest, []string{"another publisher pushed the version at the same time"})
+}
+
+func isConflict(err error) bool {
+	var response *errcode.ErrorResponse
+	return errors.As(err, &response) && response.StatusCode == http.StatusConflict
+}

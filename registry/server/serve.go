@@ -1,0 +1,177 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/loadr-plugins/loadr/internal/fsx"
+)
+
+const (
+	socketFile = "serve.sock"
+	socketPath = "serve.path" // text file: where the socket is
+	// maxSocketPath is below what every system allows in a socket's address (104 bytes on macOS).
+	maxSocketPath = 100
+	shutdownGrace = 10 * time.Second
+)
+
+// Options say what Serve serves, and where.
+type Options struct {
+	Root     string
+	Addr     string       // host:port; port 0 picks a free one
+	AuthFile string       // in olareg's form; who may read and write. Needed for writes on an address that is not loopback
+	Log      *slog.Logger // of olareg and the HTTP server; nil for silence
+	Note     string       // what others are told about this process while it holds the registry
+	Ready    func(Status) // called once, when requests are answered; may be nil
+}
+
+// Status is what there is to say about a server that runs.
+type Status struct {
+	Addr      string // host:port
+	Access    Access
+	TokenFile string // where the token for writing lies, when Access is ByToken
+}
+
+// Serve serves the directory registry over HTTP until ctx ends, then lets requests in flight finish for up to ten
+// seconds. Meanwhile it is the only writer of the directory; other commands of this user reach it by a socket. The error
+// is a *BusyError when another process is writing.
+func Serve(ctx context.Context, o Options) (err error) {
+	writer, err := OpenWriter(ctx, o.Root, WriterOptions{Note: o.Note, Log: o.Log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, writer.Close()) }()
+	if err := writer.SweepAll(ctx); err != nil {
+		return err
+	}
+	network, err := listen(ctx, o.Addr)
+	if err != nil {
+		return err
+	}
+	defer network.Close()
+	g, err := newGuard(o, network.Addr(), writer)
+	if err != nil {
+		return err
+	}
+	socket, remove, err := listenSocket(ctx, o.Root)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	return run(ctx, o, []serving{{network, g}, {socket, writer}}, Status{network.Addr().String(), g.access, tokenFile(o.Root, g.access)})
+}
+
+func newGuard(o Options, at net.Addr, next http.Handler) (*guard, error) {
+	g := &guard{access: Refused, next: next}
+	var err error
+	switch {
+	case o.AuthFile != "":
+		g.access = ByFile
+		g.file, err = authFile(o.AuthFile, o.Log)
+	case isLoopback(at):
+		g.access = ByToken
+		g.token, err = token(o.Root)
+	}
+	return g, err
+}
+
+func tokenFile(root string, access Access) string {
+	if access != ByToken {
+		return ""
+	}
+	return TokenFile(root)
+}
+
+// serving is one listener and who answers there.
+type serving struct {
+	listener net.Listener
+	handler  http.Handler
+}
+
+// run serves on all listeners until ctx ends or one of them fails.
+func run(ctx context.Context, o Options, on []serving, status Status) error {
+	ended := make(chan error, len(on))
+	var servers []*http.Server
+	for _, s := range on {
+		server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+		if o.Log != nil {
+			server.ErrorLog = slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)
+		}
+		servers = append(servers, server)
+		go func() { ended <- server.Serve(s.listener) }()
+	}
+	if o.Ready != nil {
+		o.Ready(status)
+	}
+	var err error
+	left := len(on)
+	select {
+	case <-ctx.Done():
+	case err = <-ended:
+		left--
+	}
+	shutdown(servers)
+	for range left {
+		<-ended
+	}
+	return err
+}
+
+func shutdown(servers []*http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+	defer cancel()
+	for _, s := range servers {
+		if s.Shutdown(ctx) != nil {
+			// Out of time: what is cut off now was not acknowledged.
+			_ = s.Close()
+		}
+	}
+}
+
+// listenSocket opens the socket for other commands of this user. The folder is closed to others, so nobody can connect
+// before the mode is set. Where the root's path is too long for a socket's address, the socket lies in a private folder
+// among the temporary files.
+func listenSocket(ctx context.Context, root string) (_ net.Listener, remove func(), err error) {
+	dir, cleanup := filepath.Join(root, stateDir), func() {}
+	if len(filepath.Join(dir, socketFile)) > maxSocketPath {
+		if dir, err = os.MkdirTemp("", "loadr-"); err != nil {
+			return nil, nil, err
+		}
+		cleanup = func() { os.RemoveAll(dir) }
+	}
+	path, err := filepath.Abs(filepath.Join(dir, socketFile))
+	if err != nil {
+		return nil, nil, err
+	}
+	// Left by a killed server; this one holds the lock.
+	_ = os.Remove(path)
+	socket, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	if err != nil {
+		cleanup()
+		return nil, nil, fmt.Errorf("socket for other commands: %w", err)
+	}
+	note := filepath.Join(root, stateDir, socketPath)
+	remove = func() { os.Remove(note); socket.Close(); cleanup() }
+	if err := errors.Join(os.Chmod(path, 0o600), fsx.WriteFile(note, []byte(path), 0o600)); err != nil {
+		remove()
+		return nil, nil, err
+	}
+	return socket, remove, nil
+}
+
+// DialServer connects to the server that holds the registry in root. The error says nothing but that there is none.
+func DialServer(ctx context.Context, root string) (net.Conn, error) {
+	path, err := os.ReadFile(filepath.Join(root, stateDir, socketPath))
+	if err != nil {
+		return nil, err
+	}
+	return (&net.Dialer{}).DialContext(ctx, "unix", strings.TrimSpace(string(path)))
+}
