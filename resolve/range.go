@@ -53,7 +53,7 @@ func ParseRange(s string) (Range, error) {
 	if len(s) > MaxRange {
 		return Range{}, &RangeError{Text: s[:32] + "...", Detail: fmt.Sprintf("expected at most %d bytes, found %d", MaxRange, len(s))}
 	}
-	r := Range{text: strings.TrimSpace(s)}
+	r := Range{text: strings.Trim(s, " \t")}
 	for part := range strings.SplitSeq(s, "||") {
 		g, err := parseGroup(part)
 		if err != nil {
@@ -122,15 +122,15 @@ func (g group) names(v *semver.Version) bool {
 const number = `(?:0|[1-9][0-9]*)`
 
 var (
-	separator = regexp.MustCompile(`\s*,\s*|\s+`)
-	operator  = regexp.MustCompile(`(\^|~|>=|<=|!=|>|<|=)\s+`)
+	separator = regexp.MustCompile(`[ \t]*,[ \t]*|[ \t]+`)
+	operator  = regexp.MustCompile(`(\^|~|>=|<=|!=|>|<|=)[ \t]+`)
 	operators = []string{"^", "~", ">=", "<=", "!=", ">", "<", "="}
 	partial   = regexp.MustCompile(`^` + number + `(\.` + number + `)?$`)
 	wildcard  = regexp.MustCompile(`^(\*|` + number + `\.[xX*]|` + number + `\.` + number + `\.[xX*])$`)
 )
 
 func parseGroup(s string) (g group, _ *RangeError) {
-	s = operator.ReplaceAllString(strings.TrimSpace(s), "$1")
+	s = operator.ReplaceAllString(strings.Trim(s, " \t"), "$1")
 	if s == "" {
 		return g, &RangeError{Detail: "a part of it is empty", Advice: "write * for every release"}
 	}
