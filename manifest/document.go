@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -52,8 +51,7 @@ type expression struct {
 
 // openDocument reads text.
 func openDocument(file string, text []byte) (*document, *Error) {
-	// unstable.Parser tells offsets by capacity: clip, so that they do not depend on the caller's slice.
-	text = slices.Clip(bytes.TrimPrefix(text, []byte(byteOrderMark)))
+	text = bytes.TrimPrefix(text, []byte(byteOrderMark))
 	d := &document{file: file, text: text, root: &node{}, deep: -1}
 	if err := d.locate(); err != nil {
 		return nil, d.syntax(err)
@@ -73,9 +71,9 @@ const byteOrderMark = "\ufeff"
 func (d *document) syntax(err error) *Error {
 	var syntax *unstable.ParserError
 	if errors.As(err, &syntax) {
-		return d.errorAt(d.offset(syntax.Highlight), "", syntax.Message, wantTOML)
+		return d.errorAt(d.offset(syntax.Highlight), "", escaped(syntax.Message), wantTOML)
 	}
-	e := &Error{File: d.file, Found: strings.TrimPrefix(err.Error(), "toml: "), Want: wantTOML}
+	e := &Error{File: d.file, Found: escaped(strings.TrimPrefix(err.Error(), "toml: ")), Want: wantTOML}
 	var decode *toml.DecodeError
 	if errors.As(err, &decode) {
 		e.Line, e.Column = decode.Position()

@@ -108,6 +108,19 @@ func quote(s string) string {
 	return strconv.QuoteToGraphic(s[:cut]) + fmt.Sprintf("... (%d bytes)", len(s))
 }
 
+// escaped shows a sentence that may repeat parts of untrusted text.
+func escaped(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsGraphic(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
 // dotted shows a key path in TOML's spelling: bare parts bare, others quoted.
 func dotted(path []string) string {
 	var b strings.Builder

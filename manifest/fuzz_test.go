@@ -50,7 +50,7 @@ func refused(t *testing.T, m *Manifest, err error) {
 }
 
 func showable(t *testing.T, message string) {
-	if strings.ContainsFunc(message, unicode.IsControl) {
+	if strings.ContainsFunc(message, func(r rune) bool { return !unicode.IsGraphic(r) }) {
 		t.Errorf("control characters in the message %q", message)
 	}
 }

@@ -126,7 +126,7 @@ func versionRule(s string) string {
 }
 
 func rangeRule(s string) string {
-	if _, err := semver.NewConstraint(s); err != nil || len(s) > maxText {
+	if _, err := semver.NewConstraint(s); err != nil {
 		return `a range of semantic versions, such as "^1.2"`
 	}
 	return ""

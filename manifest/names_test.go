@@ -18,7 +18,7 @@ func TestCheckName(t *testing.T) {
 func TestCheckEntry(t *testing.T) {
 	good := []string{"libx.so", "x.dll", "x.dylib", "plugin.wasm", "a", ".a", "x y.so", "é.so", "console.so", "-x", strings.Repeat("a", 255)}
 	bad := []string{
-		"", ".", "..", "a/b", "/a", `a\b`, `C:\a`, "c:a", "a\x00", "a\n", "a\x7f", "a\u0085", "a\u202eb", "a\u2028", "a\xff", "a<", "a?", "a*", "a|b", `a"`,
+		"", ".", "..", "a/b", "/a", `a\b`, `C:\a`, "c:a", "a\x00", "a\n", "a\x7f", "a\u0085", "a\u202eb", "a\u2028b", "a\xff", "a<", "a?", "a*", "a|b", `a"`,
 		"a.", "a ", " a", "a. ", "con", "CON", "Nul.so", "aux.tar.gz", "COM1.dll", "lpt¹", "con .so", "conin$", "conout$.x",
 		"plugin.toml", "Plugin.TOML", "disabled", "DISABLED", strings.Repeat("a", 256),
 	}

@@ -54,9 +54,6 @@ func join(table, key string) string {
 
 // edits counts the insertions, deletions and replacements of bytes that turn a into b (Levenshtein distance).
 func edits(a, b string) int {
-	if len(a) > maxShown {
-		return len(a) // nothing known is that long; do not spend time on hostile keys
-	}
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -54,10 +54,9 @@ func (s section) entry(builds bool) string {
 	if _, has := s.values["entry"]; !has && builds {
 		return ""
 	}
-	before := len(s.r.errs)
 	entry := s.required("entry", entryRule)
-	if len(s.r.errs) > before && strings.ContainsAny(entry, `/\`) {
-		s.r.errs[before].hint = "paths of built libraries belong to [build.targets]"
+	if strings.ContainsAny(entry, `/\`) { // then the last error is about it
+		s.r.errs[len(s.r.errs)-1].hint = "paths of built libraries belong to [build.targets]"
 	}
 	return entry
 }

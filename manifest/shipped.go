@@ -80,7 +80,7 @@ func (d *document) endOfBuild(i int) int {
 	for end > bound && strings.HasPrefix(d.lineBefore(end), "#") {
 		end = d.lineStart(end - 1)
 	}
-	if end > bound && d.lineBefore(end) == "" && d.lineBefore(rest[0].start) != "" {
+	if d.lineBefore(end) == "" && d.lineBefore(rest[0].start) != "" {
 		end = d.lineStart(end - 1)
 	}
 	return end
