@@ -102,9 +102,6 @@ func (s *search) locked() (int, error) {
 // newest gives the index of the newest version that fits, else -1.
 func (s *search) newest() (int, error) {
 	for i := range s.candidates {
-		if s.reasons[i].Code != "" {
-			continue // the locked one, examined first
-		}
 		if fits, err := s.examine(i, false); fits || err != nil {
 			return i, err
 		}
