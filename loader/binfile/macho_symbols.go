@@ -95,7 +95,10 @@ func (t *trieReader) symbol(size uint64) (Symbol, bool, error) {
 	case flags&exportAbsolute == 0:
 		value += t.image.base
 	}
-	return Symbol{Address: value}, true, t.err()
+	if err := t.err(); err != nil {
+		return Symbol{}, false, err
+	}
+	return Symbol{Address: value}, true, nil
 }
 
 // The readers below give zeros when the trie ends; err tells.
