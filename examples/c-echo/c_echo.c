@@ -128,9 +128,17 @@ static long character(struct scan *s) {
     return escape(s);
 }
 
+/* Steps over what most of a string is: printable ASCII without quotes and backslashes. */
+static void skip_plain(struct scan *s) {
+    const unsigned char *at = (const unsigned char *)s->at, *end = (const unsigned char *)s->end;
+    while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\') at++;
+    s->at = (const char *)at;
+}
+
 static int string(struct scan *s) {
     if (peek(s) != '"') return fail(s, "expected a string");
-    for (s->at++; peek(s) != '"';) {
+    s->at++;
+    for (skip_plain(s); peek(s) != '"'; skip_plain(s)) {
         if (character(s) < 0) return fail(s, "string is not well formed");
     }
     s->at++;
@@ -224,16 +232,24 @@ static int is_string(struct span v) { return v.at && *v.at == '"'; }
 /* null counts as absent, as it does for the engine. */
 static int is_absent(struct span v) { return !v.at || *v.at == 'n'; }
 
-/* Finds a key of a checked object; the last one counts when it is written twice. */
-static struct span get(struct span object_text, const char *word) {
-    struct span key, v, found = {NULL, 0};
-    struct scan s = scan_of(object_text);
+/* A key to look for, and the value that was found. */
+struct field {
+    const char *key;
+    struct span value;
+};
+
+/* Checks an object and fills in the fields, which end with one without a key. The last one counts when a key is written
+ * twice. */
+static int fields(struct scan *s, struct field *wanted) {
+    struct span key, found;
     int first = 1;
-    s.at++;
-    while (member(&s, &first, &key) && value(&s, 0, &v)) {
-        if (spells(key, word)) found = v;
+    if (!take(s, '{')) return fail(s, s->at == s->end ? "ends before an object" : "expected an object");
+    while (member(s, &first, &key) && value(s, 1, &found)) {
+        for (struct field *f = wanted; f->key; f++) {
+            if (spells(key, f->key)) f->value = found;
+        }
     }
-    return found;
+    return !s->problem;
 }
 
 /* ---- The growing text of a reply ---- */
@@ -338,7 +354,7 @@ static long put_base64(struct text *t, struct span body) {
     reserve(t, body.len); /* an escape is longer than what it stands for */
     if (t->failed) return 0;
     for (s.at++; peek(&s) != '"'; count++) {
-        long c = character(&s);
+        long c = *s.at == '\\' ? character(&s) : *s.at++;
         if (c == '=') padding++;
         else if (padding || !is_base64(c)) return -1;
         t->at[t->len++] = (char)c;
@@ -347,33 +363,39 @@ static long put_base64(struct text *t, struct span body) {
 }
 
 /* The reply's status: config.status when it is an integer from 100 to 999, as in plugin.toml, else 200. */
-static int status_of(struct span request) {
-    struct span config = get(request, "config"), v;
+static int status_of(struct span config) {
+    struct field wanted[] = {{"status", {NULL, 0}}, {NULL, {NULL, 0}}};
+    struct span v;
+    struct scan s;
     if (!config.at || *config.at != '{') return 200;
-    v = get(config, "status");
+    s = scan_of(config);
+    fields(&s, wanted);
+    v = wanted[0].value;
     if (!v.at || v.len != 3 || strspn(v.at, "0123456789") != 3) return 200; /* a comma or brace follows it */
     return atoi(v.at);
 }
 
 struct request {
-    struct span all, method, url, headers, body;
+    struct span method, url, headers, body, config;
 };
 
 /* Finds what the reply needs. Returns NULL, or what is wrong and where. */
-static const char *read_request(struct request *r, const uint8_t *req, size_t len, size_t *where) {
-    struct span text = {(const char *)req, len};
+static const char *read_request(struct request *r, struct span text, size_t *where) {
+    struct field wanted[] = {
+        {"method", {NULL, 0}}, {"url", {NULL, 0}},    {"headers", {NULL, 0}},
+        {"body_b64", {NULL, 0}}, {"config", {NULL, 0}}, {NULL, {NULL, 0}},
+    };
     struct scan s = scan_of(text);
-    int ok = value(&s, 0, &r->all);
+    int ok = fields(&s, wanted);
     skip_space(&s);
     *where = (size_t)(s.at - s.start);
     if (!ok) return s.problem;
     if (s.at != s.end) return "unexpected text after the object";
-    *where = 0;
-    if (*r->all.at != '{') return "expected an object";
-    r->method = get(r->all, "method");
-    r->url = get(r->all, "url");
-    r->headers = get(r->all, "headers");
-    r->body = get(r->all, "body_b64");
+    r->method = wanted[0].value;
+    r->url = wanted[1].value;
+    r->headers = wanted[2].value;
+    r->body = wanted[3].value;
+    r->config = wanted[4].value;
     *where = is_absent(r->headers) ? 0 : (size_t)(r->headers.at - s.start);
     if (!is_absent(r->headers) && !is_headers(r->headers)) return "headers: expected an array of [name, value] pairs";
     *where = is_absent(r->body) ? 0 : (size_t)(r->body.at - s.start);
@@ -399,16 +421,17 @@ static void put_duration(struct text *t, double ms) {
 }
 
 uint8_t *loadr_plugin_execute(const uint8_t *req, size_t req_len, size_t *out_len) {
+    struct span request = {(const char *)req, req_len};
     struct request r = {{NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}};
     struct text t = {NULL, 0, 0, 0};
     double started = now_ms();
     size_t where = 0;
     long bytes = 0;
     int status;
-    const char *problem = read_request(&r, req, req_len, &where);
+    const char *problem = read_request(&r, request, &where);
     if (problem) return error_reply(problem, where, out_len);
 
-    status = status_of(r.all);
+    status = status_of(r.config);
     put_word(&t, "{\"status\":");
     put_number(&t, (unsigned long)status);
     put_word(&t, status == 200 ? ",\"status_text\":\"OK\",\"headers\":" : ",\"status_text\":\"\",\"headers\":");
