@@ -2,6 +2,7 @@ package plugindir
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -137,9 +138,9 @@ func hashFile(ctx context.Context, path string) (digest.Digest, error) {
 		return "", err
 	}
 	defer f.Close()
-	h := digest.SHA256.Digester()
-	if _, err := fsx.Copy(ctx, h.Hash(), f); err != nil {
+	h := sha256.New()
+	if _, err := fsx.Copy(ctx, h, f); err != nil {
 		return "", err
 	}
-	return h.Digest(), nil
+	return digest.NewDigest(digest.SHA256, h), nil
 }

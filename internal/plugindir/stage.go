@@ -3,6 +3,7 @@ package plugindir
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"io"
 	"io/fs"
 	"os"
@@ -81,15 +82,15 @@ func (t *tx) stagePlugin(ctx context.Context, p Plugin) (map[string]digest.Diges
 
 // stageFile hashes the bytes on their way: those that are written are those that are judged.
 func (t *tx) stageFile(ctx context.Context, plugin string, f File, to string) (digest.Digest, error) {
-	h := digest.SHA256.Digester()
+	h := sha256.New()
 	size, want := f.Size, f.Digest
 	var n int64
 	var err error
 	if f.Path != "" {
-		n, err = fsx.CopyFile(ctx, f.Path, to, f.mode(), h.Hash())
+		n, err = fsx.CopyFile(ctx, f.Path, to, f.mode(), h)
 	} else {
 		size = int64(len(f.Data))
-		n, err = writeNew(ctx, to, f.mode(), io.TeeReader(bytes.NewReader(f.Data), h.Hash()))
+		n, err = writeNew(ctx, to, f.mode(), io.TeeReader(bytes.NewReader(f.Data), h))
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -97,7 +98,7 @@ func (t *tx) stageFile(ctx context.Context, plugin string, f File, to string) (d
 		}
 		return "", &AccessError{t.d.path, err}
 	}
-	got := h.Digest()
+	got := digest.NewDigest(digest.SHA256, h)
 	if want == "" && f.Path == "" {
 		want = got
 	}
