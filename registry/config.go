@@ -119,3 +119,12 @@ func orEmpty(list []string) []string {
 	}
 	return list
 }
+
+// ParseConfig reads a config blob; object names it in the *InvalidArtifactError.
+func ParseConfig(object string, text []byte) (*Config, error) {
+	c, err := decodeConfig(text)
+	if err != nil {
+		return nil, &InvalidArtifactError{object, err.Error()}
+	}
+	return c, nil
+}

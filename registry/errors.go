@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -79,8 +80,11 @@ func (e *UnavailableError) Unwrap() error { return e.Cause }
 
 // Hint says what to look at.
 func (e *UnavailableError) Hint() string {
-	if e.Status >= 500 || e.Status == 429 {
+	switch {
+	case e.Status >= 500 || e.Status == http.StatusTooManyRequests:
 		return "the registry is overloaded or broken: try again later"
+	case e.Status >= 400 && e.Status != http.StatusNotFound:
+		return "the registry refused the request: it may not accept OCI artifacts, or not under this name"
 	}
 	return "check the registry's name, the network and the proxy settings"
 }

@@ -80,10 +80,7 @@ func (p *pusher) push(ctx context.Context) (PushResult, error) {
 	if err == nil || !is[*NotFoundError](err) {
 		return result, err
 	}
-	if err := p.blobs(ctx); err != nil {
-		return PushResult{}, err
-	}
-	if err := p.platforms(ctx); err != nil {
+	if err := p.content(ctx); err != nil {
 		return PushResult{}, err
 	}
 	err = p.to.PushReference(ctx, p.pack.index, bytes.NewReader(p.pack.indexText), p.pack.release.Version)
@@ -144,6 +141,20 @@ func exactTarget(r *Release, target manifest.Target) *ReleaseTarget {
 		return nil
 	}
 	return &r.Targets[i]
+}
+
+// content uploads everything below the index. Where several clients upload the same blob at once, docker-registry 2.8
+// can lose it after it was acknowledged; the manifest is then refused, and all of it is uploaded again, once.
+func (p *pusher) content(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		if err := p.blobs(ctx); err != nil {
+			return err
+		}
+		err := p.platforms(ctx)
+		if !saysBlobUnknown(err) || attempt > 0 {
+			return err
+		}
+	}
 }
 
 func (p *pusher) blobs(ctx context.Context) error {
@@ -210,4 +221,11 @@ func (p *pusher) readAgain(ctx context.Context) error {
 func isConflict(err error) bool {
 	var response *errcode.ErrorResponse
 	return errors.As(err, &response) && response.StatusCode == http.StatusConflict
+}
+
+func saysBlobUnknown(err error) bool {
+	var response *errcode.ErrorResponse
+	return errors.As(err, &response) && slices.ContainsFunc(response.Errors, func(e errcode.Error) bool {
+		return e.Code == errcode.ErrorCodeManifestBlobUnknown || e.Code == errcode.ErrorCodeBlobUnknown
+	})
 }
