@@ -21,13 +21,12 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Pro
 func Check(text []byte) error {
 	c := checker{text: text}
 	c.space()
-	c.value(0)
-	c.space()
-	if c.problem == "" && c.at < len(text) {
+	if c.value(0) {
+		c.space()
+		if c.at == len(text) {
+			return nil
+		}
 		c.fail("unexpected text after the value")
-	}
-	if c.problem == "" {
-		return nil
 	}
 	return &SyntaxError{c.at, c.problem}
 }
@@ -112,9 +111,11 @@ func (c *checker) member(open byte, depth int) bool {
 	if open == '{' && !c.key() {
 		return false
 	}
-	ok := c.value(depth)
+	if !c.value(depth) {
+		return false
+	}
 	c.space()
-	return ok
+	return true
 }
 
 func (c *checker) key() bool {
