@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
+
+	"github.com/loadr-plugins/loadr/internal/publish"
+	"github.com/loadr-plugins/loadr/internal/scaffold"
+	"github.com/loadr-plugins/loadr/loader"
+	"github.com/loadr-plugins/loadr/loader/plugin"
+	"github.com/loadr-plugins/loadr/manifest"
+)
+
+func newNewCmd(a *app) *cobra.Command {
+	var lang string
+	cmd := &cobra.Command{
+		Use:   "new NAME [DIR]",
+		Short: "Start a plugin: sources, plugin.toml and a build script",
+		Args:  args(cobra.RangeArgs(1, 2)),
+		RunE: func(_ *cobra.Command, words []string) error {
+			if lang != "c" {
+				return &usageError{"--lang", fmt.Sprintf("%q: expected c", lang)}
+			}
+			name, dir := words[0], words[len(words)-1]
+			target, ok := loader.HostTarget()
+			if !ok {
+				target = "x86_64-unknown-linux-gnu"
+			}
+			files, err := scaffold.C(dir, scaffold.Plugin{Name: name, Target: target})
+			if err != nil {
+				return err
+			}
+			result := struct {
+				Name  string   `json:"name"`
+				Dir   string   `json:"dir"`
+				Files []string `json:"files"`
+			}{name, dir, files}
+			return a.print(result, func() {
+				for _, f := range files {
+					a.line("wrote %s", filepath.Join(dir, f))
+				}
+				a.note("build it with %s, then: loadr plugin publish %s", filepath.Join(dir, "build.sh"), dir)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&lang, "lang", "c", "the `language` to write it in: c")
+	return cmd
+}
+
+// packFlags are shared by pack and publish.
+type packFlags struct{ targets []string }
+
+func (f *packFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.targets, "target", nil, "pack only this `platform`, optionally with its library: TARGET[=PATH]; repeatable")
+}
+
+func (f *packFlags) options() (o publish.PackOptions, err error) {
+	o.Machine, _ = loader.HostTarget()
+	if o.Created, err = publish.SourceDate(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+		return o, err
+	}
+	o.Targets = map[manifest.Target]string{}
+	for _, word := range f.targets {
+		name, path, _ := strings.Cut(word, "=")
+		target, err := manifest.ParseTarget(name)
+		if err != nil {
+			return o, &usageError{"--target", err.Error()}
+		}
+		o.Targets[target] = path
+	}
+	return o, nil
+}
+
+func newPackCmd(a *app) *cobra.Command {
+	f := &packFlags{}
+	var output string
+	cmd := &cobra.Command{
+		Use:   "pack [DIR]",
+		Short: "Check a plugin and write it as an OCI image layout",
+		Args:  args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, words []string) error {
+			o, err := f.options()
+			if err != nil {
+				return err
+			}
+			o.Dir = strings.Join(append(words, ".")[:1], "")
+			if o.Output = output; output == "" {
+				if o.Output, err = defaultOutput(o.Dir); err != nil {
+					return err
+				}
+			}
+			pack, warnings, err := publish.Pack(cmd.Context(), o)
+			a.warnAll(warnings)
+			if err != nil {
+				return err
+			}
+			result := packResult{Path: pack.Dir(), Digest: pack.Digest(), Name: pack.Release().Name, Version: pack.Release().Version}
+			for _, t := range pack.Release().Targets {
+				result.Targets = append(result.Targets, t.Target)
+			}
+			for _, w := range warnings {
+				result.Warnings = append(result.Warnings, w.String())
+			}
+			return a.print(result, func() {
+				a.line("packed %s %s for %s into %s", result.Name, result.Version, joined(result.Targets), result.Path)
+				a.line("%s", result.Digest)
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "", "the `folder` to write (default NAME-VERSION.oci)")
+	return cmd
+}
+
+type packResult struct {
+	Name     string            `json:"name"`
+	Version  string            `json:"version"`
+	Path     string            `json:"path"`
+	Digest   digest.Digest     `json:"digest"`
+	Targets  []manifest.Target `json:"targets"`
+	Warnings []string          `json:"warnings,omitempty"`
+}
+
+func defaultOutput(dir string) (string, error) {
+	file := filepath.Join(dir, "plugin.toml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", &publish.NoManifestError{Dir: dir}
+	}
+	m, _, err := manifest.Parse(file, text)
+	if err != nil {
+		return "", err
+	}
+	return m.Plugin.Name + "-" + m.Plugin.Version + ".oci", nil
+}
+
+func newPublishCmd(a *app) *cobra.Command {
+	f := &packFlags{}
+	var to, output string
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "publish [DIR|PACK...]",
+		Short: "Check a plugin as its users will, and push it to a registry",
+		Long: `Publish checks every library as an install would, and pushes the release under its version, which never changes
+afterwards. Packs from several machines become one release.`,
+		RunE: func(cmd *cobra.Command, sources []string) error {
+			packing, err := f.options()
+			if err != nil {
+				return err
+			}
+			if len(sources) == 0 {
+				sources = []string{"."}
+			}
+			o := publish.Options{Sources: sources, Pack: packing, Source: to, Probe: probe}
+			if dryRun {
+				o.DryRun = cmp.Or(output, "publish-dry-run.oci")
+			} else if output != "" {
+				return &usageError{"--output", "goes with --dry-run"}
+			}
+			return a.runPublish(cmd.Context(), o)
+		},
+	}
+	f.add(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&to, "to", "", "the `registry/namespace` to publish to (default: the first one configured)")
+	flags.BoolVar(&dryRun, "dry-run", false, "write the OCI image layout that would be pushed, and push nothing")
+	flags.StringVarP(&output, "output", "o", "", "with --dry-run: the `folder` to write (default publish-dry-run.oci)")
+	return cmd
+}
+
+func (a *app) runPublish(ctx context.Context, o publish.Options) error {
+	client, c, err := a.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	o.Source = cmp.Or(o.Source, c.Namespaces[0])
+	r, err := publish.Publish(ctx, client, o)
+	if err != nil {
+		return err
+	}
+	return a.print(r, func() {
+		for _, w := range r.Warnings {
+			a.warn(w)
+		}
+		switch {
+		case r.DryRun != "":
+			a.line("would publish %s %s to %s for %s; the layout is %s", r.Name, r.Version, r.Repository, joined(r.Targets), r.DryRun)
+		case r.Already:
+			a.line("already published: %s %s in %s", r.Name, r.Version, r.Repository)
+		default:
+			a.line("published %s %s to %s for %s", r.Name, r.Version, r.Repository, joined(r.Targets))
+		}
+		a.line("%s", r.Digest)
+	})
+}
+
+// probe runs a library in a worker of its own and asks what it is.
+func probe(ctx context.Context, library string, want digest.Digest, family manifest.Family) (plugin.Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	p, err := loader.Start(ctx, loader.StartOptions{Path: library, Digest: want, Family: family})
+	if err != nil {
+		return plugin.Info{}, err
+	}
+	return p.Info(), p.Close()
+}
+
+func (a *app) warnAll(warnings []manifest.Warning) {
+	for _, w := range warnings {
+		a.warn(w.String())
+	}
+}
+
+func joined[T ~string](words []T) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = string(w)
+	}
+	return strings.Join(out, ", ")
+}

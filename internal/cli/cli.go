@@ -1,0 +1,121 @@
+// Package cli is the command line: flags, output, progress and exit codes. Each command has a file of its own and does
+// no more than read its flags, call a library and print what came back.
+//
+// The rules of the terminal, kept by everything here: results go to standard output and everything else to standard
+// error; the shape of standard output never depends on whether it is a terminal; with --json a command prints one JSON
+// value, and a failure prints one JSON object on standard error.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs the program with the arguments, streams and environment of this process and returns its exit code. Started
+// under the name loadr-plugin it is the plugin group itself, so that it can live beside the engine, which is called
+// loadr too.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	cmd := newRoot(a, os.Args[0])
+	cmd.SetArgs(os.Args[1:])
+	err := cmd.ExecuteContext(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = errInterrupted
+	}
+	return a.fail(err)
+}
+
+// app is what every command shares.
+type app struct {
+	in             io.Reader
+	out, err       io.Writer
+	json           bool
+	quiet, verbose bool
+	pluginsDir     string
+	global         bool
+}
+
+func newRoot(a *app, arg0 string) *cobra.Command {
+	name := strings.TrimSuffix(filepath.Base(arg0), ".exe")
+	root := newPluginCmd(a)
+	if name == "loadr-plugin" {
+		root.Use = name
+		root.AddCommand(newRegistryCmd(a), newVersionCmd(a))
+	} else {
+		root = &cobra.Command{
+			Use:   "loadr",
+			Short: "The package manager of loadr's plugins",
+			Args:  cobra.NoArgs,
+			RunE:  groupHelp,
+		}
+		root.AddCommand(newPluginCmd(a), newRegistryCmd(a), newVersionCmd(a))
+	}
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err.Error()} })
+	flags := root.PersistentFlags()
+	flags.BoolVar(&a.json, "json", false, "print results and errors as JSON")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print results and errors only")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more about what is done")
+	return root
+}
+
+func newPluginCmd(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "plugin",
+		Short: "Install, check, call and publish plugins",
+		Args:  cobra.NoArgs,
+		RunE:  groupHelp,
+	}
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&a.pluginsDir, "plugins-dir", "", "the plugins `directory` (default: the project's .loadr/plugins, else ~/.loadr/plugins)")
+	flags.BoolVar(&a.global, "global", false, "work on the user's own plugins even inside a project")
+	for _, newCmd := range []func(*app) *cobra.Command{
+		newInitCmd, newInstallCmd, newSyncCmd, newLockCmd, newListCmd, newRemoveCmd, newEnableCmd, newDisableCmd,
+		newInfoCmd, newVerifyCmd, newCallCmd, newNewCmd, newPackCmd, newPublishCmd,
+	} {
+		cmd.AddCommand(newCmd(a))
+	}
+	return cmd
+}
+
+// groupHelp is a group started without a command: help on standard error, and exit code 2.
+func groupHelp(cmd *cobra.Command, _ []string) error {
+	cmd.SetOut(cmd.ErrOrStderr())
+	_ = cmd.Help()
+	return &usageError{cmd.CommandPath(), "expected a command"}
+}
+
+// args wraps cobra's argument check so that its complaint is a usage error.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return &usageError{cmd.CommandPath(), err.Error()}
+		}
+		return nil
+	}
+}
+
+var errInterrupted = errors.New("interrupted: nothing was changed beyond what the lines above say")
+
+// usageError is a command line that can't be understood.
+type usageError struct {
+	Command string `json:"command"`
+	Detail  string `json:"detail"`
+}
+
+func (e *usageError) Error() string { return fmt.Sprintf("%s: %s", e.Command, e.Detail) }
+
+func (e *usageError) Hint() string { return fmt.Sprintf("run '%s --help'", e.Command) }

@@ -1,0 +1,88 @@
+package install
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/loadr-plugins/loadr/loader"
+	"github.com/loadr-plugins/loadr/lockfile"
+	"github.com/loadr-plugins/loadr/manifest"
+	"github.com/loadr-plugins/loadr/resolve"
+)
+
+// check looks at every new library as it lies in the cache: it must be what the publisher claimed, run on the platform
+// that it was published for, and fit the host. Nothing of it runs.
+func (in *Installer) check(j *job, items []*item) error {
+	for _, it := range items {
+		if it.unchanged {
+			continue
+		}
+		found, err := loader.Inspect(it.library)
+		if err != nil {
+			return fmt.Errorf("plugin %q: %w", it.plugin.Name, err)
+		}
+		if err := it.checkClaim(found); err != nil {
+			return err
+		}
+		if err := it.checkFits(found, j.host); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readManifest holds the shipped plugin.toml and the config against the lock.
+func (it *item) readManifest() (err error) {
+	name := it.plugin.Name
+	if got := it.config.TOMLDigest(); got != it.target.PluginTOML {
+		return &MismatchError{Plugin: name, Part: manifestName, Want: string(it.target.PluginTOML), Got: string(got)}
+	}
+	if got := it.config.Library.Digest; got != it.target.Library {
+		return &MismatchError{Plugin: name, Part: "library in the config", Want: string(it.target.Library), Got: string(got)}
+	}
+	if it.manifest, err = manifest.ParseShipped(name+"/"+manifestName, []byte(it.config.PluginTOML)); err != nil {
+		return err
+	}
+	if got := it.manifest.Plugin; got.Name != name || got.Version != it.plugin.Version {
+		want := name + " " + it.plugin.Version
+		return &MismatchError{Plugin: name, Part: "name and version in " + manifestName, Want: want, Got: got.Name + " " + got.Version}
+	}
+	return nil
+}
+
+// checkClaim compares the publisher's report, on which resolution relied, with our own.
+func (it *item) checkClaim(found *manifest.Library) error {
+	want, got := comparable(it.config.Library), comparable(*found)
+	w, g := reflect.ValueOf(want), reflect.ValueOf(got)
+	for i := range w.NumField() {
+		if a, b := w.Field(i).Interface(), g.Field(i).Interface(); !reflect.DeepEqual(a, b) {
+			part := fmt.Sprintf("library's %s for %s", w.Type().Field(i).Tag.Get("json"), it.target.Target)
+			return &MismatchError{Plugin: it.plugin.Name, Part: part, Want: fmt.Sprint(a), Got: fmt.Sprint(b), Claim: true}
+		}
+	}
+	return nil
+}
+
+// comparable leaves out what is never claimed (the verdict) and makes an absent list an empty one.
+func comparable(l manifest.Library) manifest.Library {
+	l.ABI.Verdict, l.ABI.Problems = "", nil
+	l.Needs, l.Exports = append([]string{}, l.Needs...), append([]string{}, l.Exports...)
+	return l
+}
+
+func (it *item) checkFits(found *manifest.Library, host lockfile.Host) error {
+	refuse := func(detail string) error {
+		return &IncompatibleError{Plugin: it.plugin.Name, Target: it.target.Target, Detail: detail, ABI: found.ABI}
+	}
+	if err := loader.Matches(found, it.target.Target); err != nil {
+		return refuse(err.Error())
+	}
+	if found.ABI.Verdict != manifest.Fits {
+		return refuse(fmt.Sprintf("its %s interface does not fit: expected verdict %q, found %q", found.ABI.Family, manifest.Fits, found.ABI.Verdict))
+	}
+	abi := found.ABI.ABI()
+	if accepted, ok := resolve.AcceptsABI(resolve.Host{ABI: host.ABI}, abi); !ok {
+		return refuse(fmt.Sprintf("built against %s, this host accepts %q", abi, accepted))
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package install
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/loadr-plugins/loadr/cache"
+	"github.com/loadr-plugins/loadr/lockfile"
+	"github.com/loadr-plugins/loadr/manifest"
+	"github.com/loadr-plugins/loadr/registry"
+)
+
+// item is one locked plugin on its way into the plugins directory.
+type item struct {
+	plugin    lockfile.Plugin
+	target    lockfile.Target
+	from      string // the version that it replaces; empty for none
+	unchanged bool
+	config    *registry.Config
+	manifest  *manifest.Manifest
+	library   string // path in the cache
+}
+
+// plan compares the lock with the records of the plugins directory.
+func (in *Installer) plan(j *job) ([]*item, error) {
+	dir := in.dir()
+	state, err := dir.State()
+	if err != nil {
+		return nil, err
+	}
+	items := make([]*item, len(j.next.Plugins))
+	for i, p := range j.next.Plugins {
+		t, ok := p.For(j.target)
+		if !ok {
+			return nil, &IncompatibleError{Plugin: p.Name, Target: j.target, Detail: "the lock has none"}
+		}
+		files, present := state.Plugins[p.Name]
+		items[i] = &item{plugin: p, target: t, unchanged: present && in.inPlace(p.Name, files, t)}
+		if present {
+			items[i].from = installedVersion(dir, p.Name)
+		}
+	}
+	return items, nil
+}
+
+// inPlace says whether a plugin's folder holds what the lock wants, judged by our records and the files' sizes. verify
+// reads every byte; a sync that has nothing to do must not.
+func (in *Installer) inPlace(name string, files map[string]digest.Digest, t lockfile.Target) bool {
+	entry, ok := entryOf(files)
+	if !ok || files[manifestName] != t.PluginTOML || files[entry] != t.Library {
+		return false
+	}
+	info, err := os.Lstat(in.path(name, entry))
+	if err != nil || !info.Mode().IsRegular() || info.Size() != t.LibrarySize {
+		return false
+	}
+	info, err = os.Lstat(in.path(name, manifestName))
+	return err == nil && info.Mode().IsRegular()
+}
+
+// fetch brings what changes into the cache, in parallel.
+func (in *Installer) fetch(ctx context.Context, items []*item) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(in.Concurrency)
+	for _, it := range items {
+		if it.unchanged {
+			continue
+		}
+		group.Go(func() error { return in.fetchConfig(ctx, it) })
+		group.Go(func() error { return in.fetchLibrary(ctx, it) })
+	}
+	return group.Wait()
+}
+
+// fetchConfig reads what the publisher says about the library, and holds it against the lock.
+func (in *Installer) fetchConfig(ctx context.Context, it *item) error {
+	repo, err := repository(it.plugin.Source, it.plugin.Name)
+	if err != nil {
+		return err
+	}
+	desc := v1.Descriptor{MediaType: registry.MediaTypeConfig, Digest: it.target.Config, Size: it.target.ConfigSize}
+	path, _, err := in.Cache.Get(ctx, cache.Blob{Digest: desc.Digest, Size: desc.Size}, func(ctx context.Context, w io.Writer) error {
+		body, err := in.Source.Fetch(ctx, repo, desc)
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		_, err = io.Copy(w, body)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("plugin %q %s: %w", it.plugin.Name, it.plugin.Version, err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if it.config, err = registry.ParseConfig(fmt.Sprintf("plugin %q %s: config %s", it.plugin.Name, it.plugin.Version, desc.Digest), text); err != nil {
+		return err
+	}
+	return it.readManifest()
+}
+
+// fetchLibrary decompresses the library while it arrives. The registry client checks the compressed bytes, the cache
+// the decompressed ones; nothing gets a name before both are right.
+func (in *Installer) fetchLibrary(ctx context.Context, it *item) error {
+	repo, err := repository(it.plugin.Source, it.plugin.Name)
+	if err != nil {
+		return err
+	}
+	desc := v1.Descriptor{MediaType: it.target.MediaType, Digest: it.target.Blob, Size: it.target.BlobSize}
+	blob := cache.Blob{Digest: it.target.Library, Size: it.target.LibrarySize}
+	it.library, _, err = in.Cache.Get(ctx, blob, func(ctx context.Context, w io.Writer) (err error) {
+		progress := in.Events.fetching(it.plugin.Name+" "+it.plugin.Version, desc.Size)
+		defer func() { progress.Done(err == nil) }()
+		wire, err := in.Source.Fetch(ctx, repo, desc)
+		if err != nil {
+			return err
+		}
+		defer wire.Close()
+		return registry.Decompress(w, &counter{wire, progress}, desc.MediaType)
+	})
+	if err != nil {
+		return fmt.Errorf("plugin %q %s: %w", it.plugin.Name, it.plugin.Version, err)
+	}
+	return nil
+}
+
+// keepConfig puts a config that came inside an index into the cache, so that installing needs no request for it.
+func (in *Installer) keepConfig(ctx context.Context, desc v1.Descriptor) error {
+	if len(desc.Data) == 0 {
+		return nil
+	}
+	_, _, err := in.Cache.Get(ctx, cache.Blob{Digest: desc.Digest, Size: desc.Size}, func(_ context.Context, w io.Writer) error {
+		_, err := io.Copy(w, bytes.NewReader(desc.Data))
+		return err
+	})
+	return err
+}
+
+// counter tells progress of what is read.
+type counter struct {
+	from     io.Reader
+	progress Progress
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.progress.Add(n)
+	return n, err
+}

@@ -1,0 +1,194 @@
+package install
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/loadr-plugins/loadr/internal/plugindir"
+	"github.com/loadr-plugins/loadr/loader"
+	"github.com/loadr-plugins/loadr/lockfile"
+)
+
+// Verdict is what Verify found out about one plugin.
+type Verdict struct {
+	Name     string    `json:"name"`
+	Version  string    `json:"version"`
+	OK       bool      `json:"ok"`
+	Problems []Finding `json:"problems"`
+}
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	Code   FindingCode `json:"code"`
+	Detail string      `json:"detail"`
+}
+
+// FindingCode is the stable word for a kind of finding.
+type FindingCode string
+
+// The codes.
+const (
+	Altered      FindingCode = "altered"      // installed bytes are not those that were installed
+	Moved        FindingCode = "moved"        // the registry now has other bytes under the version
+	Drifted      FindingCode = "drift"        // installed and locked differ
+	Incompatible FindingCode = "incompatible" // the library does not fit the host
+)
+
+// VerifyError says that Verify found problems.
+type VerifyError struct {
+	Dir      string    `json:"plugins_dir"`
+	Verdicts []Verdict `json:"verdicts"` // those with problems
+}
+
+func (e *VerifyError) Error() string {
+	var lines []string
+	for _, v := range e.Verdicts {
+		for _, p := range v.Problems {
+			lines = append(lines, fmt.Sprintf("plugin %q: %s", v.Name, p.Detail))
+		}
+	}
+	return fmt.Sprintf("plugins directory %s: %d problems:\n  %s", e.Dir, len(lines), strings.Join(lines, "\n  "))
+}
+
+// Hint says how to repair.
+func (e *VerifyError) Hint() string {
+	if e.Has(Altered) || e.Has(Drifted) {
+		return "'loadr plugin sync' makes the directory equal to the lock again"
+	}
+	return ""
+}
+
+// Has says whether any plugin has a finding of this kind.
+func (e *VerifyError) Has(code FindingCode) bool {
+	return slices.ContainsFunc(e.Verdicts, func(v Verdict) bool {
+		return slices.ContainsFunc(v.Problems, func(p Finding) bool { return p.Code == code })
+	})
+}
+
+// Verify reads every installed byte again and holds it against the records, the lock, the host and, unless offline, the
+// registry. Without names it looks at all installed and locked plugins. It changes nothing. When it finds problems it
+// returns the verdicts and a *VerifyError.
+func (in *Installer) Verify(ctx context.Context, names []string, offline bool) ([]Verdict, error) {
+	files, err := in.Workspace.readFiles()
+	if err != nil {
+		return nil, err
+	}
+	state, err := in.dir().State()
+	if err != nil {
+		return nil, err
+	}
+	if files.lock == nil {
+		if len(state.Plugins) > 0 {
+			return nil, &NoLockError{in.Workspace.LockFile}
+		}
+		files.lock = &lockfile.Lock{}
+	}
+	if len(names) == 0 {
+		names = known(files.lock, state)
+	}
+	verdicts := make([]Verdict, len(names))
+	bad := &VerifyError{Dir: in.Workspace.Plugins}
+	for i, name := range names {
+		if verdicts[i], err = in.verifyOne(ctx, files.lock, state, name, offline); err != nil {
+			return nil, err
+		}
+		if !verdicts[i].OK {
+			bad.Verdicts = append(bad.Verdicts, verdicts[i])
+		}
+	}
+	if len(bad.Verdicts) > 0 {
+		return verdicts, bad
+	}
+	return verdicts, nil
+}
+
+func known(lock *lockfile.Lock, state *plugindir.State) []string {
+	names := map[string]bool{}
+	for _, p := range lock.Plugins {
+		names[p.Name] = true
+	}
+	for name := range state.Plugins {
+		names[name] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+func (in *Installer) verifyOne(ctx context.Context, lock *lockfile.Lock, state *plugindir.State, name string, offline bool) (Verdict, error) {
+	locked, isLocked := lock.Plugin(name)
+	_, isInstalled := state.Plugins[name]
+	v := Verdict{Name: name, Version: locked.Version, Problems: []Finding{}}
+	add := func(code FindingCode, format string, args ...any) {
+		v.Problems = append(v.Problems, Finding{code, fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case !isLocked && !isInstalled:
+		return v, &NotInstalledError{name, in.Workspace.Plugins}
+	case !isLocked:
+		v.Version = installedVersion(in.dir(), name)
+		add(Drifted, "installed, but not in the lock")
+	case !isInstalled:
+		add(Drifted, "in the lock, but not installed")
+	}
+	if isInstalled {
+		altered, err := in.dir().Check(ctx, name)
+		if err != nil {
+			return v, err
+		}
+		for _, problem := range altered {
+			add(Altered, "%s", problem)
+		}
+	}
+	if isLocked && isInstalled {
+		in.verifyLocked(lock, locked, state, add)
+	}
+	if isLocked && !offline {
+		if err := in.verifyTag(ctx, locked, add); err != nil {
+			return v, err
+		}
+	}
+	v.OK = len(v.Problems) == 0
+	return v, nil
+}
+
+// verifyLocked compares the records with the lock, and looks at the library once more.
+func (in *Installer) verifyLocked(lock *lockfile.Lock, p lockfile.Plugin, state *plugindir.State, add func(FindingCode, string, ...any)) {
+	target, ok := p.For(state.Target)
+	if !ok {
+		add(Drifted, "installed for %s, for which the lock has nothing", state.Target)
+		return
+	}
+	files := state.Plugins[p.Name]
+	entry, _ := entryOf(files)
+	if files[manifestName] != target.PluginTOML || files[entry] != target.Library {
+		add(Drifted, "installed %s, locked %s %s", files[entry], p.Version, target.Library)
+		return
+	}
+	found, err := loader.Inspect(in.path(p.Name, entry))
+	if err != nil {
+		add(Altered, "%v", err)
+		return
+	}
+	it := &item{plugin: p, target: target}
+	if err := it.checkFits(found, lock.Host); err != nil {
+		add(Incompatible, "%v", err)
+	}
+}
+
+// verifyTag asks the registry whether the version is still what was locked.
+func (in *Installer) verifyTag(ctx context.Context, p lockfile.Plugin, add func(FindingCode, string, ...any)) error {
+	repo, err := repository(p.Source, p.Name)
+	if err != nil {
+		return err
+	}
+	release, err := in.Source.Release(ctx, repo, p.Version)
+	if err != nil {
+		return err
+	}
+	if release.Digest != p.Index {
+		add(Moved, "%s now has %s under %s, the lock has %s", repo, release.Digest, p.Version, p.Index)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package publish
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/loadr-plugins/loadr/loader"
+	"github.com/loadr-plugins/loadr/manifest"
+)
+
+// GateError is a plugin that must not be published. It carries every reason found, not only the first.
+type GateError struct {
+	Name     string    `json:"name"`
+	Version  string    `json:"version"`
+	Problems []Problem `json:"problems"`
+}
+
+// Problem is one reason. Target is empty for what concerns every target.
+type Problem struct {
+	Target manifest.Target `json:"target,omitempty"`
+	Path   string          `json:"path,omitempty"` // the library's file
+	Detail string          `json:"detail"`
+	Advice string          `json:"advice,omitempty"`
+}
+
+func (p Problem) String() string {
+	switch {
+	case p.Path != "":
+		return fmt.Sprintf("%s (%s): %s", p.Target, p.Path, p.Detail)
+	case p.Target != "":
+		return fmt.Sprintf("%s: %s", p.Target, p.Detail)
+	}
+	return p.Detail
+}
+
+func (e *GateError) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.String()
+	}
+	return fmt.Sprintf("plugin %q %s can't be published: %s", e.Name, e.Version, strings.Join(lines, "\n  "))
+}
+
+// Hint gives the first problem's advice.
+func (e *GateError) Hint() string {
+	i := slices.IndexFunc(e.Problems, func(p Problem) bool { return p.Advice != "" })
+	if i < 0 {
+		return ""
+	}
+	return e.Problems[i].Advice
+}
+
+// built is one target's library and what inspection found in it.
+type built struct {
+	target manifest.Target
+	path   string
+	report *manifest.Library
+}
+
+// gate checks what a consumer will check, before anything leaves this machine.
+func gate(m *manifest.Manifest, libraries []built) error {
+	problems := checkManifest(m)
+	for _, lib := range libraries {
+		problems = append(problems, checkLibrary(m, lib)...)
+	}
+	problems = append(problems, checkSameABI(libraries)...)
+	if len(problems) == 0 {
+		return nil
+	}
+	return &GateError{m.Plugin.Name, m.Plugin.Version, problems}
+}
+
+func checkManifest(m *manifest.Manifest) []Problem {
+	if v, err := semver.StrictNewVersion(m.Plugin.Version); err == nil && v.Metadata() != "" {
+		return []Problem{{
+			Detail: fmt.Sprintf("version %s has build metadata; two versions that differ only there compare equal", m.Plugin.Version),
+			Advice: fmt.Sprintf("use a version without +%s", v.Metadata()),
+		}}
+	}
+	return nil
+}
+
+func checkLibrary(m *manifest.Manifest, lib built) (problems []Problem) {
+	add := func(advice, format string, args ...any) {
+		problems = append(problems, Problem{lib.target, lib.path, fmt.Sprintf(format, args...), advice})
+	}
+	if err := loader.Matches(lib.report, lib.target); err != nil {
+		add("check [build.targets] in plugin.toml, or build for that target", "%v", err)
+		return problems
+	}
+	abi := lib.report.ABI
+	switch {
+	case abi.Family == "":
+		add("see sdk/c/loadr_plugin.h for what a C plugin exports",
+			"exports no plugin interface; expected loadr_plugin_abi_version and its companions, or an abi_stable root module")
+	case m.Plugin.ABI != "" && m.Plugin.ABI != abi.Family:
+		add("correct abi in plugin.toml, or leave it out", "exports ABI family %q, plugin.toml says abi = %q", abi.Family, m.Plugin.ABI)
+	case abi.Verdict != manifest.Fits:
+		add("", "%s", verdictText(abi))
+	}
+	if abi.Family == manifest.FamilyC && m.Plugin.Kind != manifest.Protocol {
+		add("use the abi_stable interface for outputs and services",
+			"exports the C ABI, which carries protocol plugins only; plugin.toml says kind = %q", m.Plugin.Kind)
+	}
+	return problems
+}
+
+func verdictText(abi manifest.ABIReport) string {
+	text := fmt.Sprintf("%s interface: verdict %q, expected %q", abi.Family, abi.Verdict, manifest.Fits)
+	for _, p := range abi.Problems {
+		text += fmt.Sprintf("; %s: %s: expected %s, found %s", p.Path, p.Rule, p.Want, p.Got)
+	}
+	return text
+}
+
+// checkSameABI holds the libraries of one version to one interface version, which a lock records once per plugin.
+func checkSameABI(libraries []built) []Problem {
+	for _, lib := range libraries[min(1, len(libraries)):] {
+		if want, got := libraries[0].report.ABI.ABI(), lib.report.ABI.ABI(); want != got {
+			return []Problem{{
+				Target: lib.target, Path: lib.path,
+				Detail: fmt.Sprintf("built against %s, but the library for %s against %s", got, libraries[0].target, want),
+				Advice: "build every target against the same interface version",
+			}}
+		}
+	}
+	return nil
+}
