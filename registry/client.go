@@ -62,7 +62,8 @@ type Options struct {
 type Client struct {
 	options Options
 	remote  *auth.Client
-	retry   *retry.Transport
+	// oneByOne knows the hosts that want a token for each repository.
+	oneByOne sync.Map
 
 	storeOnce sync.Once
 	store     credentials.Store
@@ -84,8 +85,8 @@ func New(o Options) *Client {
 		o.Transport = defaultTransport(o.Idle)
 	}
 	c := &Client{options: o}
-	c.retry = retry.NewTransport(&plainGuard{c.options.Transport, c.plain})
-	c.remote = &auth.Client{Client: &http.Client{Transport: c.retry}, Cache: auth.NewCache(), Credential: c.credential}
+	transport := retry.NewTransport(&plainGuard{o.Transport, c.plain})
+	c.remote = &auth.Client{Client: &http.Client{Transport: transport}, Cache: auth.NewCache(), Credential: c.credential}
 	c.remote.SetUserAgent(o.UserAgent)
 	return c
 }

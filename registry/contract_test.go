@@ -20,7 +20,6 @@ func newClient(t *testing.T, o registry.Options) *registry.Client {
 }
 
 func TestContract(t *testing.T) {
-	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	t.Run("remote", func(t *testing.T) {
 		testregistry.Contract(t, func(t *testing.T) testregistry.Place {
 			return testregistry.Place{Registry: testregistry.New(t).Host(), Client: newClient(t, registry.Options{}), Immutable: true}

@@ -13,18 +13,25 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
-// ask does one exchange with a repository. A token that was to cover several repositories may be refused because of one
-// of the others; then the exchange is tried once more with a token for this repository alone.
+// ask does one exchange with a repository. A token that was to cover several repositories may be refused, because the
+// token service gives none for several, or because of one of the others; then the exchange is tried once more with a
+// token for this repository alone, and so are all later ones with the host.
 func (c *Client) ask(ctx context.Context, repo Repository, do func(context.Context, *remote.Repository) error) error {
 	r, err := c.open(repo)
 	if err != nil {
 		return err
 	}
-	err = do(ctx, r)
 	host := r.Reference.Host()
-	if isRefusal(err) && len(auth.GetScopesForHost(ctx, host)) > 1 {
-		ctx = auth.WithScopesForHost(ctx, host)
-		err = do(ctx, r)
+	alone := auth.WithScopesForHost(ctx, host)
+	if _, known := c.oneByOne.Load(host); known {
+		return do(alone, r)
+	}
+	err = do(ctx, r)
+	if !isRefusal(err) || len(auth.GetScopesForHost(ctx, host)) < 2 {
+		return err
+	}
+	if err = do(alone, r); err == nil {
+		c.oneByOne.Store(host, true)
 	}
 	return err
 }

@@ -1,0 +1,119 @@
+package registry_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/loadr-plugins/loadr/internal/testregistry"
+	"github.com/loadr-plugins/loadr/registry"
+)
+
+// childEnv makes this test binary a publisher: "dir pack pack ...".
+const childEnv = "LOADR_TEST_PUBLISH"
+
+func asChild() (code int, ok bool) {
+	words := strings.Fields(os.Getenv(childEnv))
+	if len(words) == 0 {
+		return 0, false
+	}
+	client := registry.New(registry.Options{Dir: words[0]})
+	defer client.Close()
+	for _, dir := range words[1:] {
+		pack, err := registry.OpenPack(dir)
+		if err == nil {
+			_, err = client.Push(context.Background(), repoIn(registry.Local), pack)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1, true
+		}
+	}
+	return 0, true
+}
+
+func listenUnix(t *testing.T, path string) net.Listener {
+	t.Helper()
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestProcessesLoseNothing has several processes publish into one directory at once: olareg alone loses about half.
+func TestProcessesLoseNothing(t *testing.T) {
+	const processes, each = 4, 5
+	dir := t.TempDir()
+	var wait sync.WaitGroup
+	for i := range processes {
+		words := []string{dir}
+		for j := range each {
+			words = append(words, testregistry.Pack(t, testregistry.Spec{Version: fmt.Sprintf("%d.%d.0", i+1, j)}).Dir())
+		}
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), childEnv+"="+strings.Join(words, " "))
+		wait.Go(func() {
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("publisher %d: %v\n%s", i, err, out)
+			}
+		})
+	}
+	wait.Wait()
+	client := newClient(t, registry.Options{Dir: dir})
+	versions, err := client.Versions(t.Context(), repoIn(registry.Local))
+	if err != nil || len(versions) != processes*each {
+		t.Errorf("%d versions after %d publications: %v %v", len(versions), processes*each, versions, err)
+	}
+	for _, v := range versions {
+		if r, err := client.Release(t.Context(), repoIn(registry.Local), v); err != nil {
+			t.Error(err)
+		} else {
+			readAll(t, client, repoIn(registry.Local), r.Targets[0].Library)
+		}
+	}
+}
+
+// TestReaderSeesOtherProcess has a client that has already looked see what another one publishes, at once.
+func TestReaderSeesOtherProcess(t *testing.T) {
+	dir := t.TempDir()
+	reader, writer := newClient(t, registry.Options{Dir: dir}), newClient(t, registry.Options{Dir: dir})
+	_, err := reader.Versions(t.Context(), repoIn(registry.Local))
+	expectError[*registry.NotFoundError](t, "versions before", err)
+	for i := range 3 {
+		pack := testregistry.Pack(t, testregistry.Spec{Version: fmt.Sprintf("1.%d.0", i)})
+		if _, err := writer.Push(t.Context(), repoIn(registry.Local), pack); err != nil {
+			t.Fatal(err)
+		}
+		versions, err := reader.Versions(t.Context(), repoIn(registry.Local))
+		if err != nil || len(versions) != i+1 {
+			t.Errorf("after %d pushes the reader sees %v, %v", i+1, versions, err)
+		}
+	}
+}
+
+// TestBusy has a second writer wait for the first, or not.
+func TestBusy(t *testing.T) {
+	dir := t.TempDir()
+	release := holdLock(t, dir)
+	pack := testregistry.Pack(t, testregistry.Spec{})
+	_, err := newClient(t, registry.Options{Dir: dir, NoWait: true}).Push(t.Context(), repoIn(registry.Local), pack)
+	busy := expectError[*registry.BusyError](t, "push without waiting", err)
+	if busy != nil && busy.Holder != "a test" {
+		t.Errorf("holder %q, expected the note of the lock", busy.Holder)
+	}
+	waiting := func(holder string) {
+		if holder != "a test" {
+			t.Errorf("waiting for %q", holder)
+		}
+		release()
+	}
+	if _, err := newClient(t, registry.Options{Dir: dir, Waiting: waiting}).Push(t.Context(), repoIn(registry.Local), pack); err != nil {
+		t.Errorf("push after waiting: %v", err)
+	}
+}
