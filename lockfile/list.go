@@ -11,13 +11,14 @@ import (
 type list struct {
 	*document
 	inner span // between the brackets
+	pad   string
 	items []span
 }
 
 func (d *document) listOf(l leaf) list {
 	out := list{document: d, inner: span{l.value.start + 1, l.value.end - 1}, items: l.spots}
 	if l.kind == unstable.InlineTable {
-		out.items = d.members(d.find(l.path))
+		out.items, out.pad = d.members(d.find(l.path)), " "
 	}
 	return out
 }
@@ -35,7 +36,7 @@ func (d *document) members(owner int) (out []span) {
 // with appends an item: on its own line where the last one has its own line, else behind it.
 func (l list) with(item string) []insertion {
 	if len(l.items) == 0 {
-		return []insertion{{l.inner.start, " " + item + " "}}
+		return []insertion{{l.inner.start, l.pad + item + l.pad}}
 	}
 	last := l.items[len(l.items)-1]
 	end, comma, alone := l.line(last)
