@@ -142,30 +142,52 @@ func (c *checker) word(w string) bool {
 	return true
 }
 
+// plain marks the bytes that need no look at their neighbours: printable ASCII without quote and backslash. Most of a
+// string is that, above all a body in base64.
+var plain = func() (table [256]bool) {
+	for b := ' '; b < utf8.RuneSelf; b++ {
+		table[b] = b != '"' && b != '\\'
+	}
+	return table
+}()
+
 // str walks over a string, from quote to quote.
 func (c *checker) str() bool {
-	for c.at++; c.at < len(c.text); {
-		switch b := c.text[c.at]; {
-		case b == '"':
+	c.at++
+	for {
+		rest := c.text[c.at:]
+		n := 0
+		for n < len(rest) && plain[rest[n]] {
+			n++
+		}
+		c.at += n
+		if c.at == len(c.text) {
+			return c.fail("unexpected end in a string")
+		}
+		if c.text[c.at] == '"' {
 			c.at++
 			return true
-		case b == '\\':
-			if !c.escape() {
-				return false
-			}
-		case b < ' ':
-			return c.fail("control character in a string")
-		case b < utf8.RuneSelf:
-			c.at++
-		default:
-			r, size := utf8.DecodeRune(c.text[c.at:])
-			if r == utf8.RuneError && size == 1 {
-				return c.fail("not UTF-8")
-			}
-			c.at += size
+		}
+		if !c.special() {
+			return false
 		}
 	}
-	return c.fail("unexpected end in a string")
+}
+
+// special walks over one character that is not plain.
+func (c *checker) special() bool {
+	switch b := c.text[c.at]; {
+	case b == '\\':
+		return c.escape()
+	case b < ' ':
+		return c.fail("control character in a string")
+	}
+	r, size := utf8.DecodeRune(c.text[c.at:])
+	if r == utf8.RuneError && size == 1 {
+		return c.fail("not UTF-8")
+	}
+	c.at += size
+	return true
 }
 
 func (c *checker) escape() bool {
