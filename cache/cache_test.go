@@ -370,6 +370,9 @@ func TestSweepSparesWhatIsInTheMaking(t *testing.T) {
 			t.Errorf("%v is missing", b)
 		}
 	}
+	if locks := files(t, filepath.Join(dir, "locks")); locks != "" {
+		t.Errorf("locks left: %s", locks)
+	}
 }
 
 // A library of any size passes through: what is held does not grow with it.

@@ -54,5 +54,9 @@ func putFile(path string, data []byte) error {
 
 // writeState puts installed.json, or removes it when text is nil.
 func (d *Dir) writeState(text []byte) error {
-	return d.access(putFile(d.record(stateFile), text))
+	now, err := readRecord(d.record(stateFile))
+	if err == nil && !same(now, text) {
+		err = putFile(d.record(stateFile), text)
+	}
+	return d.access(err)
 }

@@ -213,8 +213,9 @@ func (t *tx) findOld(s swap) (string, error) {
 	return t.staged(s.Name), nil
 }
 
-// forward brings everything to the new state, in the order in which it can best be interrupted: folders, our record,
-// then the project's files. The files of a change that is resumed may be done already.
+// forward brings everything to the new state, in the order in which it can best be interrupted: folders, the project's
+// files, our record. Until the files nothing needs space on the disk, and undoing needs none. What is resumed may be
+// done already.
 func (t *tx) forward(resume bool) error {
 	for _, s := range t.j.Plugins {
 		if err := t.swapIn(s, resume); err != nil {
@@ -226,16 +227,17 @@ func (t *tx) forward(resume bool) error {
 	if err := t.syncFolders(); err != nil {
 		return err
 	}
-	if err := t.d.writeState(t.j.State.New); err != nil {
-		return err
-	}
-	t.d.at("state written")
+	t.d.at("folders done")
 	for _, f := range t.j.Files {
 		if err := replaceFile(f.Path, f.Old, f.New); err != nil {
 			return &ApplyError{What: f.Path, Err: err}
 		}
 		t.d.at("file replaced")
 	}
+	if err := t.d.writeState(t.j.State.New); err != nil {
+		return err
+	}
+	t.d.at("state written")
 	return nil
 }
 
