@@ -13,7 +13,6 @@ package native
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -62,7 +61,8 @@ func Open(ctx context.Context, o Options) (plugin.Protocol, error) {
 	}
 	lib, err := load(copied.path, o)
 	if err != nil {
-		return nil, errors.Join(err, copied.remove())
+		_ = copied.remove() // why it cannot be opened matters more
+		return nil, err
 	}
 	return newProtocol(lib, o, copied.remove), nil
 }

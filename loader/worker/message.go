@@ -60,51 +60,53 @@ type failure struct {
 	Text   string          `json:"text"`
 }
 
-// typed makes an empty error of each type that a server sends; their exported fields are all there is to them.
-var typed = map[string]func() error{
-	"digest":  func() error { return new(plugin.DigestError) },
-	"open":    func() error { return new(plugin.OpenError) },
-	"family":  func() error { return new(plugin.FamilyError) },
-	"symbol":  func() error { return new(plugin.MissingSymbolError) },
-	"version": func() error { return new(plugin.VersionError) },
-	"request": func() error { return new(plugin.RequestError) },
-	"reply":   func() error { return new(plugin.ReplyError) },
-	"closed":  func() error { return new(plugin.ClosedError) },
+// errorType is one of package plugin's errors, whose exported fields are all there is to it.
+type errorType struct {
+	name string
+	find func(err error) error // in what wraps it; nil: not there
+	make func() error
+}
+
+func errorTypeOf[T any, P interface {
+	*T
+	error
+}](name string) errorType {
+	return errorType{
+		name: name,
+		find: func(err error) error {
+			if found, ok := errors.AsType[P](err); ok {
+				return found
+			}
+			return nil
+		},
+		make: func() error { return P(new(T)) },
+	}
+}
+
+// errorTypes are those that a server sends.
+var errorTypes = []errorType{
+	errorTypeOf[plugin.DigestError]("digest"),
+	errorTypeOf[plugin.OpenError]("open"),
+	errorTypeOf[plugin.FamilyError]("family"),
+	errorTypeOf[plugin.MissingSymbolError]("symbol"),
+	errorTypeOf[plugin.VersionError]("version"),
+	errorTypeOf[plugin.RequestError]("request"),
+	errorTypeOf[plugin.ReplyError]("reply"),
+	errorTypeOf[plugin.ClosedError]("closed"),
 }
 
 // encodeFailure finds the typed error in err, whatever wraps it.
 func encodeFailure(err error) []byte {
 	f := failure{Text: err.Error()}
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if f.Type = typeName(e); f.Type != "" {
-			f.Fields, _ = json.Marshal(e) // plain fields of text and numbers
+	for _, t := range errorTypes {
+		if found := t.find(err); found != nil {
+			f.Type = t.name
+			f.Fields, _ = json.Marshal(found) // plain fields of text and numbers
 			break
 		}
 	}
 	text, _ := json.Marshal(f)
 	return text
-}
-
-func typeName(err error) string {
-	switch err.(type) {
-	case *plugin.DigestError:
-		return "digest"
-	case *plugin.OpenError:
-		return "open"
-	case *plugin.FamilyError:
-		return "family"
-	case *plugin.MissingSymbolError:
-		return "symbol"
-	case *plugin.VersionError:
-		return "version"
-	case *plugin.RequestError:
-		return "request"
-	case *plugin.ReplyError:
-		return "reply"
-	case *plugin.ClosedError:
-		return "closed"
-	}
-	return ""
 }
 
 // decodeFailure gives the error that was sent.
@@ -113,13 +115,13 @@ func decodeFailure(payload []byte) error {
 	if err := json.Unmarshal(payload, &f); err != nil {
 		return &FrameError{"expected an error in JSON: " + err.Error()}
 	}
-	make, ok := typed[f.Type]
-	if !ok {
-		return errors.New(f.Text)
+	for _, t := range errorTypes {
+		if t.name != f.Type {
+			continue
+		}
+		if err := t.make(); json.Unmarshal(f.Fields, err) == nil {
+			return err
+		}
 	}
-	err := make()
-	if json.Unmarshal(f.Fields, err) != nil {
-		return errors.New(f.Text)
-	}
-	return err
+	return errors.New(f.Text)
 }

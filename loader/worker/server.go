@@ -39,6 +39,8 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, o ServeOptions) error 
 	s := &server{open: o.Open, send: newSender(w, sendLimit), opened: make(chan struct{})}
 	defer s.send.stop()
 	if err := s.greet(in, hello{protocolVersion, o.Build}); err != nil {
+		s.send.stop()
+		<-s.send.done // the client is to see what this one is
 		return err
 	}
 	for {
