@@ -22,14 +22,26 @@ import (
 // A library without a plugin's interface is no error; the report's ABI verdict tells. The error is an *InspectError
 // around the reason: one of package binfile's, *NotLibraryError, *NotRegularError, or an I/O error.
 func Inspect(path string) (*manifest.Library, error) {
-	lib, err := inspectFile(path)
+	lib, err := readFile(path, InspectReader)
 	if err != nil {
 		return nil, &InspectError{path, err}
 	}
 	return lib, nil
 }
 
-func inspectFile(path string) (*manifest.Library, error) {
+// InspectVerified is Inspect for a file whose bytes were just found to have this digest, as they are when they come out
+// of the cache: it spares a large library a second hashing, and reads only the few pieces that describe it.
+func InspectVerified(path string, known digest.Digest) (*manifest.Library, error) {
+	lib, err := readFile(path, describe)
+	if err != nil {
+		return nil, &InspectError{path, err}
+	}
+	lib.Digest = known
+	return lib, nil
+}
+
+// readFile opens a regular file for one reading.
+func readFile(path string, read func(io.ReaderAt, int64) (*manifest.Library, error)) (*manifest.Library, error) {
 	info, err := os.Stat(path) // before opening, which waits for ever on a named pipe
 	if err != nil {
 		return nil, withoutPath(err)
@@ -42,7 +54,7 @@ func inspectFile(path string) (*manifest.Library, error) {
 		return nil, withoutPath(err)
 	}
 	defer f.Close()
-	return InspectReader(f, info.Size())
+	return read(f, info.Size())
 }
 
 // InspectReader is Inspect for the first size bytes of r. Its errors are those that Inspect wraps.
@@ -51,12 +63,13 @@ func InspectReader(r io.ReaderAt, size int64) (*manifest.Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	lib.Size = size
-	lib.Digest, err = hash(r, size)
-	return lib, err
+	if lib.Digest, err = hash(r, size); err != nil {
+		return nil, err
+	}
+	return lib, nil
 }
 
-// describe finds out everything that is not about the bytes as a whole.
+// describe finds out everything but the digest.
 func describe(r io.ReaderAt, size int64) (*manifest.Library, error) {
 	if lib, ok, err := describeWasm(r, size); ok || err != nil {
 		return lib, err
@@ -75,6 +88,7 @@ func describe(r io.ReaderAt, size int64) (*manifest.Library, error) {
 	return &manifest.Library{
 		Format:       f.Format,
 		Machine:      f.Machine,
+		Size:         size,
 		Needs:        f.Needs,
 		Libc:         neededLibc(f),
 		Constructors: f.Constructors,
@@ -105,7 +119,7 @@ func describeWasm(r io.ReaderAt, size int64) (*manifest.Library, bool, error) {
 	}
 	machine := manifest.Neutral.Machine()
 	return &manifest.Library{
-		Format: manifest.WasmFile, Machine: machine, Needs: []string{}, Exports: []string{}, ABI: report,
+		Format: manifest.WasmFile, Machine: machine, Size: size, Needs: []string{}, Exports: []string{}, ABI: report,
 	}, true, nil
 }
 

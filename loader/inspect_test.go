@@ -67,6 +67,18 @@ func TestInspectEcho(t *testing.T) {
 	}
 }
 
+func TestInspectVerifiedSaysTheSame(t *testing.T) {
+	path := testplugin.Echo(t, linuxAMD64)
+	want := inspect(t, path)
+	got, err := InspectVerified(path, want.Digest)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v, report (-Inspect +InspectVerified):\n%s", err, diff)
+	}
+	if _, err := InspectVerified(t.TempDir(), want.Digest); err == nil {
+		t.Error("a directory has a report")
+	}
+}
+
 func TestEchoOfEveryTargetFits(t *testing.T) {
 	for _, target := range manifest.Targets() {
 		if target == manifest.Neutral {
