@@ -2,6 +2,7 @@ package worker
 
 import (
 	"io"
+	"runtime"
 	"sync"
 )
 
@@ -78,6 +79,10 @@ func (s *sender) take(written []byte) []byte {
 	defer s.mu.Unlock()
 	for len(s.pending) == 0 && !s.stopped {
 		s.work.Wait()
+		// Those who are about to send get to do so first: one system call for all of them.
+		s.mu.Unlock()
+		runtime.Gosched()
+		s.mu.Lock()
 	}
 	batch := s.pending
 	s.pending = written[:0]
