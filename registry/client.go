@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -60,8 +59,9 @@ type Options struct {
 
 // Client reads and writes registries, the directory registry among them. It is safe for concurrent use.
 type Client struct {
-	options Options
-	remote  *auth.Client
+	options   Options
+	transport *retry.Transport
+	remote    *auth.Client
 	// oneByOne knows the hosts that want a token for each repository.
 	oneByOne sync.Map
 
@@ -82,11 +82,11 @@ func New(o Options) *Client {
 		o.Idle = time.Minute
 	}
 	if o.Transport == nil {
-		o.Transport = defaultTransport(o.Idle)
+		o.Transport = defaultTransport()
 	}
 	c := &Client{options: o}
-	transport := retry.NewTransport(&plainGuard{o.Transport, c.plain})
-	c.remote = &auth.Client{Client: &http.Client{Transport: transport}, Cache: auth.NewCache(), Credential: c.credential}
+	c.transport = newTransport(o, c.plain)
+	c.remote = &auth.Client{Client: &http.Client{Transport: c.transport}, Cache: auth.NewCache(), Credential: c.credential}
 	c.remote.SetUserAgent(o.UserAgent)
 	return c
 }
@@ -103,62 +103,10 @@ func (c *Client) Close() error {
 	return c.reader.close()
 }
 
-// defaultTransport keeps many connections to one host: a sync fetches dozens of blobs from the same registry, and
-// Go's default keeps two.
-func defaultTransport(idle time.Duration) http.RoundTripper {
-	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:   true,
-		MaxIdleConns:        128,
-		MaxIdleConnsPerHost: 64,
-		IdleConnTimeout:     90 * time.Second,
-		TLSHandshakeTimeout: 15 * time.Second,
-		// Content is verified as it travels; a transparent decompression would change it.
-		DisableCompression:    true,
-		ResponseHeaderTimeout: idle,
-		ExpectContinueTimeout: time.Second,
-	}
-}
-
 // plain says whether a host is spoken to without TLS.
 func (c *Client) plain(host string) bool {
 	return isLoopbackHost(host) || slices.Contains(c.options.PlainHTTP, host)
 }
-
-func isLoopbackHost(host string) bool {
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
-	}
-	if name == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(trimBrackets(name))
-	return ip != nil && ip.IsLoopback()
-}
-
-func trimBrackets(s string) string {
-	if len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']' {
-		return s[1 : len(s)-1]
-	}
-	return s
-}
-
-// plainGuard refuses requests without TLS to hosts that are not listed for it, also when a redirect leads there.
-type plainGuard struct {
-	next  http.RoundTripper
-	allow func(host string) bool
-}
-
-func (g *plainGuard) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Scheme != "https" && !g.allow(r.URL.Host) {
-		return nil, errPlain
-	}
-	return g.next.RoundTrip(r)
-}
-
-var errPlain = errors.New("unencrypted http is allowed for loopback and for hosts that the configuration lists under plain_http only")
 
 // repository gives oras-go's view of a remote repository.
 func (c *Client) repository(repo Repository) *remote.Repository {

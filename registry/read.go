@@ -142,15 +142,13 @@ func (c *Client) Fetch(ctx context.Context, repo Repository, desc v1.Descriptor)
 	if desc.Digest.Validate() != nil || desc.Digest.Algorithm() != digest.SHA256 || desc.Size < 0 || desc.Size > MaxLibrary {
 		return nil, &InvalidArtifactError{object, fmt.Sprintf("blob %q of %d bytes: expected sha256:<64 hex digits> and at most %d bytes", desc.Digest, desc.Size, int64(MaxLibrary))}
 	}
-	w := newWatch(ctx, c.options.Idle)
 	var body io.ReadCloser
-	err := c.ask(w.ctx, repo, func(ctx context.Context, r *remote.Repository) (err error) {
+	err := c.ask(ctx, repo, func(ctx context.Context, r *remote.Repository) (err error) {
 		body, err = r.Blobs().Fetch(ctx, desc)
 		return err
 	})
 	if err != nil {
-		w.stop()
-		return nil, translate(repo, desc.Digest.String(), w.cause(err))
+		return nil, translate(repo, desc.Digest.String(), err)
 	}
-	return verifying(&watchedBody{body, w, repo}, desc, object), nil
+	return verifying(&download{ctx: ctx, body: body, repo: repo}, desc, object), nil
 }

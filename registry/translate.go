@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote"
@@ -65,7 +67,16 @@ func translate(repo Repository, what string, err error) error {
 	if errors.Is(err, auth.ErrBasicCredentialNotFound) {
 		return &AuthError{Registry: repo.Registry, Cause: err}
 	}
+	if saysMismatch(err) {
+		return &IntegrityError{Object: repo.String(), Want: what, Got: err.Error()}
+	}
 	return &UnavailableError{Registry: repo.Registry, Timeout: isTimeout(err), Cause: err}
+}
+
+// saysMismatch knows oras-go's complaints about headers that contradict the descriptor. They have no type.
+func saysMismatch(err error) bool {
+	var network *url.Error
+	return !errors.As(err, &network) && strings.Contains(err.Error(), "mismatch")
 }
 
 func translateResponse(repo Repository, what string, response *errcode.ErrorResponse) error {

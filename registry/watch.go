@@ -5,10 +5,36 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 )
 
-// watch ends a context when nothing has arrived for a while. A download may take hours; a silence may not.
+// errIdle is why a request was ended that had fallen silent.
+var errIdle = errors.New("nothing was sent or received")
+
+// stallGuard ends requests during which nothing moves, in either direction, for a while. A transfer may take hours; a
+// silence may not.
+type stallGuard struct {
+	next http.RoundTripper
+	idle time.Duration
+}
+
+func (g *stallGuard) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := newWatch(r.Context(), g.idle)
+	watched := r.WithContext(w.ctx)
+	if r.Body != nil && r.Body != http.NoBody {
+		watched.Body = &watchedBody{r.Body, w, func() {}}
+	}
+	resp, err := g.next.RoundTrip(watched)
+	if err != nil {
+		w.stop()
+		return nil, w.cause(err)
+	}
+	resp.Body = &watchedBody{resp.Body, w, w.stop}
+	return resp, nil
+}
+
+// watch ends a context when nobody has been alive for a while.
 type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -16,12 +42,10 @@ type watch struct {
 	idle   time.Duration
 }
 
-var errIdle = errors.New("nothing arrived in time")
-
 func newWatch(ctx context.Context, idle time.Duration) *watch {
 	ctx, cancel := context.WithCancelCause(ctx)
 	w := &watch{ctx: ctx, cancel: cancel, idle: idle}
-	w.timer = time.AfterFunc(idle, func() { cancel(fmt.Errorf("%w: %v", errIdle, idle)) })
+	w.timer = time.AfterFunc(idle, func() { cancel(fmt.Errorf("%w for %v", errIdle, idle)) })
 	return w
 }
 
@@ -40,23 +64,26 @@ func (w *watch) cause(err error) error {
 	return err
 }
 
-// watchedBody is a response's body under watch.
+// watchedBody is a body under watch.
 type watchedBody struct {
 	io.ReadCloser
-	watch *watch
-	repo  Repository
+	watch   *watch
+	onClose func()
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.watch.alive()
-	if err != nil && err != io.EOF {
-		err = translate(b.repo, "", b.watch.cause(err))
+	if err == nil {
+		b.watch.alive()
+	} else if err != io.EOF {
+		err = b.watch.cause(err)
 	}
 	return n, err
 }
 
 func (b *watchedBody) Close() error {
-	b.watch.stop()
-	return b.ReadCloser.Close()
+	// In this order: a context that ends first would cost the connection.
+	err := b.ReadCloser.Close()
+	b.onClose()
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -192,7 +193,7 @@ func (f *Fault) answer(w http.ResponseWriter, held *httptest.ResponseRecorder) {
 	body := held.Body.Bytes()
 	if f.Alter != nil {
 		body = f.Alter(bytes.Clone(body))
-		held.Header().Del("Content-Length")
+		held.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	for k, v := range held.Header() {
 		w.Header()[k] = v
