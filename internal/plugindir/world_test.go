@@ -100,8 +100,10 @@ func (w *world) mustApply(t testing.TB, c Change) {
 // populate makes the old state of the tests: plugins a (switched off), b and gone are ours, the rest isn't.
 func (w *world) populate(t testing.TB) {
 	t.Helper()
+	larger := w.plugin(t, "smaller", "2") // the new one will be a part of it, so that names and bytes alone tell little
+	larger.Files = append(larger.Files, File{Name: "extra", Data: []byte("dropped")})
 	w.mustApply(t, Change{
-		Put:   []Plugin{w.plugin(t, "a", "1"), w.plugin(t, "b", "1"), w.plugin(t, "gone", "1")},
+		Put:   []Plugin{w.plugin(t, "a", "1"), w.plugin(t, "b", "1"), w.plugin(t, "gone", "1"), larger},
 		Files: w.files("toml 1", "lock 1"),
 	})
 	defer w.acquire(t)()
@@ -123,7 +125,7 @@ func (w *world) change(t testing.TB) Change {
 	return Change{
 		Owner: testOwner, Target: testTarget, Force: true,
 		Put: []Plugin{w.plugin(t, "a", "2"), w.plugin(t, "b", "2"), w.plugin(t, "new", "2"), w.plugin(t, "forced", "2"),
-			w.plugin(t, "file-in-the-way", "2"), w.plugin(t, "linked", "2")},
+			w.plugin(t, "file-in-the-way", "2"), w.plugin(t, "linked", "2"), w.plugin(t, "smaller", "2")},
 		Remove: []string{"gone"},
 		Files:  w.files("toml 2", "lock 2"),
 	}
