@@ -40,10 +40,15 @@ type leaf struct {
 	keys   []span   // the parts of its own key
 	value  span
 	kind   unstable.Kind
-	text   string   // of a string or number
-	items  []string // of an array of strings
-	spots  []span   // of items
-	mixed  bool     // an array that holds something else than strings
+	text   string // of a string or number
+	*array        // nil for other kinds
+}
+
+// array is what an array holds.
+type array struct {
+	items []string // the strings in it
+	spots []span   // of items
+	mixed bool     // it also holds something else
 }
 
 const root = -1
@@ -54,9 +59,12 @@ const (
 	maxPath  = 16
 )
 
+// maxAhead bounds what is allocated on the strength of a count alone.
+const maxAhead = 1 << 13
+
 // scan reads text. The error is a *SyntaxError.
 func scan(file string, text []byte) (*document, error) {
-	d := &document{file: file, text: text}
+	d := &document{file: file, text: text, leaves: make([]leaf, 0, min(bytes.Count(text, []byte(" = ")), maxAhead))}
 	p := unstable.Parser{}
 	p.Reset(bytes.TrimPrefix(text, bom))
 	offset := len(text) - len(p.Data())
@@ -162,7 +170,7 @@ func (b builder) assign(node *unstable.Node, header, owner int, prefix []string,
 		l.text = string(value.Data)
 	}
 	if value.Kind == unstable.Array {
-		b.array(value, &l)
+		l.array = b.array(value)
 	}
 	b.leaves = append(b.leaves, l)
 	if value.Kind != unstable.InlineTable {
@@ -182,24 +190,23 @@ func (b builder) valueStart(at int) int {
 	return at + len(b.text[at:]) - len(bytes.TrimLeft(b.text[at:], "= \t"))
 }
 
-func (b builder) array(value *unstable.Node, l *leaf) {
+func (b builder) array(value *unstable.Node) *array {
+	out := &array{}
 	items := value.Children()
 	for items.Next() {
 		node := items.Node()
 		if node.Kind != unstable.String {
-			l.mixed = true
+			out.mixed = true
 			continue
 		}
-		l.items = append(l.items, string(node.Data))
-		l.spots = append(l.spots, b.span(node.Raw))
+		out.items = append(out.items, string(node.Data))
+		out.spots = append(out.spots, b.span(node.Raw))
 	}
+	return out
 }
 
 // at gives the range of a whole key = value.
 func (l leaf) at() span { return span{l.keys[0].start, l.value.end} }
-
-// own gives the part of the path that the leaf's own key spells.
-func (l leaf) own() []string { return l.path[len(l.path)-len(l.keys):] }
 
 // find gives the index of the leaf with exactly this path, or root for none.
 func (d *document) find(path []string) int {
@@ -231,6 +238,10 @@ func quoteKey(word string) string {
 
 // quote writes a TOML basic string.
 func quote(s string) string {
+	special := func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' || r == 0x7f || r == utf8.RuneError }
+	if strings.IndexFunc(s, special) < 0 {
+		return `"` + s + `"`
+	}
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range s {

@@ -78,12 +78,13 @@ type DigestError struct {
 	File         string
 	Line, Column int    // from 1
 	Entry        string // plugin, and target where it is one of a target
-	Field, Found string
+	Field        string
+	Want, Found  string
 }
 
 func (e *DigestError) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s: %s: expected a digest, sha256: and 64 hexadecimal digits, found %s",
-		e.File, e.Line, e.Column, e.Entry, e.Field, shown(e.Found))
+	return fmt.Sprintf("%s:%d:%d: %s: %s: expected a digest, %s, found %s",
+		e.File, e.Line, e.Column, e.Entry, e.Field, e.Want, shown(e.Found))
 }
 
 // Hint says what to do.

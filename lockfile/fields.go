@@ -1,8 +1,8 @@
 package lockfile
 
 import (
-	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/Masterminds/semver/v3"
 	"github.com/loadr-plugins/loadr/manifest"
@@ -147,29 +147,38 @@ func (f *fields) list(key string, valid func(string) bool, want string) []string
 	return l.items
 }
 
-// sha256Digest is the only algorithm in use: the cache names its files by it.
-var sha256Digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+const digestForm = "sha256: and 64 hexadecimal digits"
 
-func (f *fields) digest(key string) digest.Digest {
-	return digest.Digest(f.digestLike(key, sha256Digest))
+// isDigest knows the only algorithm in use: the cache names its files by it.
+func isDigest(s string) bool {
+	hex, ok := strings.CutPrefix(s, "sha256:")
+	return ok && len(hex) == 64 && strings.Trim(hex, "0123456789abcdef") == ""
 }
 
-var layoutDigest = regexp.MustCompile(`^layout-v[1-9][0-9]{0,5}:sha256:[0-9a-f]{64}$`)
+func (f *fields) digest(key string) digest.Digest {
+	return digest.Digest(f.digestLike(key, digestForm, isDigest))
+}
+
+func isLayout(s string) bool {
+	version, d, _ := strings.Cut(strings.TrimPrefix(s, "layout-v"), ":")
+	n, ok := parseSize(version)
+	return ok && n > 0 && strings.HasPrefix(s, "layout-v") && isDigest(d)
+}
 
 func (f *fields) layout(key string) string {
 	if _, ok := f.left[key]; !ok {
 		return ""
 	}
-	return f.digestLike(key, layoutDigest)
+	return f.digestLike(key, "layout-v1: and "+digestForm, isLayout)
 }
 
-func (f *fields) digestLike(key string, pattern *regexp.Regexp) string {
+func (f *fields) digestLike(key, form string, valid func(string) bool) string {
 	l, ok := f.left[key]
-	if ok && l.kind == unstable.String && !pattern.MatchString(l.text) && f.err == nil {
+	if ok && l.kind == unstable.String && !valid(l.text) && f.err == nil {
 		line, column := position(f.document.text, l.value.start)
-		f.err = &DigestError{f.file, line, column, f.entry, key, l.text}
+		f.err = &DigestError{f.file, line, column, f.entry, key, form, l.text}
 	}
-	return f.text(key, pattern.MatchString, "a digest")
+	return f.text(key, valid, "a digest, "+form)
 }
 
 func (f *fields) abi(key string) (abi manifest.ABI) {
@@ -183,6 +192,6 @@ func (f *fields) libc(key string) (libc manifest.Libc) {
 }
 
 func isVersion(s string) bool {
-	_, err := semver.StrictNewVersion(s)
-	return err == nil && len(s) <= manifest.MaxVersion
+	v, err := semver.StrictNewVersion(s)
+	return err == nil && v.Metadata() == "" && len(s) <= manifest.MaxVersion
 }

@@ -10,17 +10,18 @@ import (
 // list is what stands between the brackets of an array or the braces of an inline table.
 type list struct {
 	*document
-	inner span // between the brackets
-	pad   string
+	inner span   // between the brackets
+	pad   string // what sets a first item off from them
 	items []span
 }
 
+// listOf takes an array of strings or an inline table.
 func (d *document) listOf(l leaf) list {
-	out := list{document: d, inner: span{l.value.start + 1, l.value.end - 1}, items: l.spots}
+	inner := span{l.value.start + 1, l.value.end - 1}
 	if l.kind == unstable.InlineTable {
-		out.items, out.pad = d.members(d.find(l.path)), " "
+		return list{d, inner, " ", d.members(d.find(l.path))}
 	}
-	return out
+	return list{d, inner, "", l.spots}
 }
 
 // members gives the places of the members of the inline table that is the leaf of this index.

@@ -29,21 +29,41 @@ func ParseLock(file string, text []byte) (*Lock, error) {
 	return r.lock.Canonical(), nil
 }
 
-var (
-	conflictMark = regexp.MustCompile(`(?m)^(<<<<<<<|\|\|\|\|\|\|\||=======|>>>>>>>)( |\r?$)`)
-	versionLine  = regexp.MustCompile(`(?m)^version[ \t]*=[ \t]*([^\s#]{1,40})`)
-)
+// conflictMarks begin the lines that git puts between the sides of a merge.
+var conflictMarks = []string{"<<<<<<<", "|||||||", "=======", ">>>>>>>"}
+
+// conflict gives the number of the first line that is such a mark, or 0.
+func conflict(text []byte) int {
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		rest := strings.TrimRight(string(line[min(7, len(line)):]), "\r\n")
+		if slices.Contains(conflictMarks, string(line[:min(7, len(line))])) && (rest == "" || rest[0] == ' ') {
+			return n
+		}
+	}
+	return 0
+}
+
+var versionLine = regexp.MustCompile(`(?m)^version[ \t]*=[ \t]*([^\s#]{1,40})`)
+
+// head is the text above the first section.
+func head(text []byte) []byte {
+	if i := bytes.Index(text, []byte("\n[")); i >= 0 {
+		return text[:i]
+	}
+	return text
+}
 
 // checkWhole recognises, before the text is read as TOML, what happens to files: each has its own remedy.
 func checkWhole(file string, text []byte) error {
 	if len(text) > MaxLock {
 		return &SizeError{file, len(text), MaxLock}
 	}
-	if at := conflictMark.FindIndex(text); at != nil {
-		line, _ := position(text, at[0])
+	if line := conflict(text); line > 0 {
 		return &ConflictError{file, line}
 	}
-	if m := versionLine.FindSubmatch(text); m != nil && string(m[1]) != strconv.Itoa(FormatVersion) {
+	if m := versionLine.FindSubmatch(head(text)); m != nil && string(m[1]) != strconv.Itoa(FormatVersion) {
 		return checkVersion(file, text, m[1])
 	}
 	if !bytes.HasSuffix(bytes.TrimRight(text, " \t\r\n"), []byte("\n"+endLine)) {
@@ -64,7 +84,7 @@ func checkVersion(file string, text, found []byte) error {
 type lockReader struct {
 	*document
 	lock *Lock
-	seen map[string]int // line of each entry and section
+	seen map[string]int // where each entry and section begins
 }
 
 func (r *lockReader) read() error {
@@ -103,11 +123,12 @@ func (r *lockReader) section(i int, h header) error {
 
 // once notes an entry, and fails where there was one already.
 func (r *lockReader) once(entry string, at int) error {
-	line, _ := position(r.text, at)
-	if first, ok := r.seen[entry]; ok {
+	if before, ok := r.seen[entry]; ok {
+		first, _ := position(r.text, before)
+		line, _ := position(r.text, at)
 		return &DuplicateError{r.file, line, first, entry}
 	}
-	r.seen[entry] = line
+	r.seen[entry] = at
 	return nil
 }
 
@@ -173,17 +194,15 @@ func (r *lockReader) target(i int) error {
 // complete checks what only the whole can show.
 func (r *lockReader) complete() error {
 	for _, p := range r.lock.Plugins {
-		at := r.seen["plugin "+quote(p.Name)]
+		entry := "plugin " + quote(p.Name)
 		if len(p.Targets) == 0 {
-			return &SyntaxError{File: r.file, Line: at, Column: 1, Detail: "plugin " + quote(p.Name) + ": expected a [[plugin.target]], found none"}
+			return r.errorAt(r.seen[entry], "%s: expected a [[plugin.target]], found none", entry)
 		}
 		for _, name := range p.Dependencies {
-			if _, ok := r.lock.Plugin(name); !ok {
-				return &SyntaxError{
-					File: r.file, Line: at, Column: 1,
-					Detail: "plugin " + quote(p.Name) + ": expected an entry for its dependency " + quote(name) + ", found none",
-					Advice: "run loadr plugin lock",
-				}
+			if _, ok := r.seen["plugin "+quote(name)]; !ok {
+				err := r.errorAt(r.seen[entry], "%s: expected an entry for its dependency %s, found none", entry, quote(name))
+				err.Advice = "run loadr plugin lock"
+				return err
 			}
 		}
 	}
