@@ -13,6 +13,9 @@ const maxWindow = 16 << 20
 // Decompress copies a library blob of the given media type from wire to out, decompressed. It reads wire to its end,
 // where a stream from Source.Fetch judges its digest. How much comes out is for out to limit: a few bytes of zstd can
 // stand for any number of zeros.
+//
+// Errors: those of out and of wire as they are; an *InvalidArtifactError for bytes that are what their digest promised,
+// and not zstd.
 func Decompress(out io.Writer, wire io.Reader, mediaType string) error {
 	switch mediaType {
 	case MediaTypeLibrary:
@@ -21,7 +24,7 @@ func Decompress(out io.Writer, wire io.Reader, mediaType string) error {
 	case MediaTypeLibraryZstd:
 		return decompressZstd(out, wire)
 	}
-	return fmt.Errorf("library blob: media type %q, expected %q or %q", mediaType, MediaTypeLibraryZstd, MediaTypeLibrary)
+	return &InvalidArtifactError{"library blob", fmt.Sprintf("media type %q, expected %q or %q", mediaType, MediaTypeLibraryZstd, MediaTypeLibrary)}
 }
 
 func decompressZstd(out io.Writer, wire io.Reader) error {
@@ -30,9 +33,30 @@ func decompressZstd(out io.Writer, wire io.Reader) error {
 		return err
 	}
 	defer frames.Close()
-	if _, err := io.Copy(out, frames); err != nil {
-		return err
+	sink := &sink{to: out}
+	_, err = io.Copy(sink, frames)
+	if sink.err != nil {
+		return sink.err
 	}
-	_, err = io.Copy(io.Discard, wire) // what the decoder did not need
-	return err
+	// What the decoder did not need, and the verdict on all of it: bytes that were altered on the way usually fail in the
+	// decoder first, which cannot know why.
+	if _, wireErr := io.Copy(io.Discard, wire); wireErr != nil {
+		return wireErr
+	}
+	if err != nil {
+		return &InvalidArtifactError{"library blob", fmt.Sprintf("expected zstd: %v", err)}
+	}
+	return nil
+}
+
+// sink keeps the error of the writer apart from those of reading.
+type sink struct {
+	to  io.Writer
+	err error
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.to.Write(p)
+	s.err = err
+	return n, err
 }

@@ -211,7 +211,7 @@ func (p parser) config(t *ReleaseTarget, text []byte) error {
 	if c.Library.Libc != t.Libc {
 		return p.invalid("%s: the index says libc %q, the config says %q", t.Target, t.Libc, c.Library.Libc)
 	}
-	t.Config = c
+	t.Config, t.ConfigDescriptor.Data = c, text
 	return nil
 }
 

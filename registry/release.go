@@ -39,7 +39,7 @@ type ReleaseTarget struct {
 	ABI              manifest.ABI  // built against; zero: unknown
 	Libc             manifest.Libc // the floor
 	Manifest         v1.Descriptor
-	ConfigDescriptor v1.Descriptor
+	ConfigDescriptor v1.Descriptor   // with the config's text as data once Config is known
 	Library          v1.Descriptor   // as it travels: usually compressed
 	Files            []v1.Descriptor // README, LICENSE, ...: not installed
 	Config           *Config

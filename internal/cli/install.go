@@ -156,6 +156,9 @@ func (a *app) runInstall(ctx context.Context, o install.Options, run installRun)
 		return err
 	}
 	closeAll()
+	for _, w := range report.Warnings {
+		a.warn(w)
+	}
 	return a.print(report, func() { a.printReport(in.Workspace, report) })
 }
 

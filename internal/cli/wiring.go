@@ -79,7 +79,6 @@ func (a *app) events(bars *progress) *install.Events {
 		Recovered: a.recovered,
 		Chosen:    a.explain,
 		Fetching:  bars.start,
-		Warning:   a.warn,
 	}
 }
 

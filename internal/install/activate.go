@@ -37,23 +37,27 @@ func (in *Installer) activate(ctx context.Context, j *job, items []*item) (*Repo
 		in.remove(&change, report, removed)
 	}
 	slices.SortFunc(report.Plugins, func(a, b Change) int { return strings.Compare(a.Name, b.Name) })
-	return report, in.apply(ctx, change)
+	return in.finish(ctx, change, report)
 }
 
 // record writes loadr.toml and loadr.lock and leaves the plugins alone.
 func (in *Installer) record(ctx context.Context, j *job) (*Report, error) {
 	report := in.report(j)
-	return report, in.apply(ctx, in.change(j, report))
+	return in.finish(ctx, in.change(j, report), report)
 }
 
-func (in *Installer) apply(ctx context.Context, change plugindir.Change) error {
+// finish makes the change, if there is one to make.
+func (in *Installer) finish(ctx context.Context, change plugindir.Change, report *Report) (*Report, error) {
 	if len(change.Put)+len(change.Remove)+len(change.Files) == 0 {
-		return nil
+		return report, nil
 	}
 	if err := in.ignoreFile(); err != nil {
-		return err
+		return nil, err
 	}
-	return in.dir().Apply(ctx, change, nil)
+	if err := in.dir().Apply(ctx, change, nil); err != nil {
+		return nil, err
+	}
+	return report, nil
 }
 
 func (in *Installer) report(j *job) *Report {
@@ -69,6 +73,9 @@ func (in *Installer) change(j *job, report *Report) plugindir.Change {
 	if !bytes.Equal(j.text, j.projectText) {
 		change.Files = append(change.Files, plugindir.ProjectFile{Path: in.Workspace.ProjectFile, Was: j.projectText, Data: j.text})
 		report.WroteProject = true
+	}
+	if j.next == nil {
+		return change
 	}
 	if lock := j.next.Encode(); !bytes.Equal(lock, j.lockText) {
 		change.Files = append(change.Files, plugindir.ProjectFile{Path: in.Workspace.LockFile, Was: j.lockText, Data: lock})

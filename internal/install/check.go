@@ -1,6 +1,7 @@
 package install
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 
@@ -12,14 +13,17 @@ import (
 
 // check looks at every new library as it lies in the cache: it must be what the publisher claimed, run on the platform
 // that it was published for, and fit the host. Nothing of it runs.
-func (in *Installer) check(j *job, items []*item) error {
+func (in *Installer) check(ctx context.Context, j *job, items []*item) error {
 	for _, it := range items {
 		if it.unchanged {
 			continue
 		}
-		found, err := loader.Inspect(it.library)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		found, err := loader.InspectVerified(it.library, it.target.Library)
 		if err != nil {
-			return fmt.Errorf("plugin %q: %w", it.plugin.Name, err)
+			return it.wrap(err)
 		}
 		if err := it.checkClaim(found); err != nil {
 			return err
@@ -70,6 +74,8 @@ func comparable(l manifest.Library) manifest.Library {
 	return l
 }
 
+// checkFits holds what was found to the rules by which the version was chosen: a lock can be older than the host, or be
+// edited.
 func (it *item) checkFits(found *manifest.Library, host lockfile.Host) error {
 	refuse := func(detail string) error {
 		return &IncompatibleError{Plugin: it.plugin.Name, Target: it.target.Target, Detail: detail, ABI: found.ABI}
@@ -80,9 +86,17 @@ func (it *item) checkFits(found *manifest.Library, host lockfile.Host) error {
 	if found.ABI.Verdict != manifest.Fits {
 		return refuse(fmt.Sprintf("its %s interface does not fit: expected verdict %q, found %q", found.ABI.Family, manifest.Fits, found.ABI.Verdict))
 	}
-	abi := found.ABI.ABI()
-	if accepted, ok := resolve.AcceptsABI(resolve.Host{ABI: host.ABI}, abi); !ok {
-		return refuse(fmt.Sprintf("built against %s, this host accepts %q", abi, accepted))
+	exactly, err := resolve.ParseRange(it.plugin.Version)
+	if err != nil {
+		return err
+	}
+	offer := resolve.Offer{
+		Version: it.plugin.Version, RequiresABI: it.plugin.RequiresABI,
+		Targets: []resolve.TargetOffer{{Target: it.target.Target, ABI: found.ABI.ABI(), Libc: found.Libc}},
+	}
+	requirement := resolve.Requirement{Name: it.plugin.Name, Range: exactly}
+	if reason, ok := resolve.Fits(requirement, resolveHost(host), []manifest.Target{it.target.Target}, offer); !ok {
+		return refuse(reason.Detail)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package install
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -62,7 +63,7 @@ func (e *TargetError) Error() string {
 // Hint gives the line to write.
 func (e *TargetError) Hint() string {
 	lines := make([]string, 0, len(e.Targets)+1)
-	for _, t := range append(e.Targets, e.Target) {
+	for _, t := range slices.Concat(e.Targets, []manifest.Target{e.Target}) {
 		lines = append(lines, fmt.Sprintf("%q", t))
 	}
 	return fmt.Sprintf("add it under [options]: targets = [%s], or run 'loadr plugin install --add-target'", strings.Join(lines, ", "))

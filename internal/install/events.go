@@ -17,8 +17,6 @@ type Events struct {
 	Chosen func(Choice)
 	// Fetching: a library of size bytes, compressed, begins to arrive. The result is told of progress.
 	Fetching func(name string, size int64) Progress
-	// Warning: something a person should know that stops nothing.
-	Warning func(message string)
 }
 
 // Progress follows one download.
@@ -40,7 +38,8 @@ type Choice struct {
 type Report struct {
 	Plugins []Change `json:"plugins"` // sorted by name
 	// Choices are the resolutions that took place; what the lock settled is not among them.
-	Choices  []Choice `json:"resolved"`
+	Choices []Choice `json:"resolved"`
+	// Warnings are what a person should know and what stopped nothing.
 	Warnings []string `json:"warnings"`
 	Dir      string   `json:"plugins_dir"`
 	// WroteProject and WroteLock say which of the two files changed.
@@ -84,12 +83,6 @@ func (e *Events) recovered(r plugindir.Recovered) {
 func (e *Events) chosen(c Choice) {
 	if e != nil && e.Chosen != nil {
 		e.Chosen(c)
-	}
-}
-
-func (e *Events) warning(message string) {
-	if e != nil && e.Warning != nil {
-		e.Warning(message)
 	}
 }
 

@@ -3,6 +3,7 @@ package install
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,17 @@ import (
 	"github.com/loadr-plugins/loadr/registry"
 )
 
+// defaultConcurrency hides round trips of 50 ms behind each other without troubling a registry.
+const defaultConcurrency = 16
+
+// limit bounds what is done at once.
+func (in *Installer) limit() int {
+	if in.Concurrency > 0 {
+		return in.Concurrency
+	}
+	return defaultConcurrency
+}
+
 // item is one locked plugin on its way into the plugins directory.
 type item struct {
 	plugin    lockfile.Plugin
@@ -26,6 +38,19 @@ type item struct {
 	config    *registry.Config
 	manifest  *manifest.Manifest
 	library   string // path in the cache
+}
+
+func (it *item) configBlob() cache.Blob {
+	return cache.Blob{Digest: it.target.Config, Size: it.target.ConfigSize}
+}
+
+func (it *item) libraryBlob() cache.Blob {
+	return cache.Blob{Digest: it.target.Library, Size: it.target.LibrarySize}
+}
+
+// wrap gives an error the plugin it is about.
+func (it *item) wrap(err error) error {
+	return fmt.Errorf("plugin %q %s: %w", it.plugin.Name, it.plugin.Version, err)
 }
 
 // plan compares the lock with the records of the plugins directory.
@@ -43,7 +68,10 @@ func (in *Installer) plan(j *job) ([]*item, error) {
 		}
 		files, present := state.Plugins[p.Name]
 		items[i] = &item{plugin: p, target: t, unchanged: present && in.inPlace(p.Name, files, t)}
-		if present {
+		switch {
+		case items[i].unchanged:
+			items[i].from = p.Version
+		case present:
 			items[i].from = installedVersion(dir, p.Name)
 		}
 	}
@@ -57,6 +85,10 @@ func (in *Installer) inPlace(name string, files map[string]digest.Digest, t lock
 	if !ok || files[manifestName] != t.PluginTOML || files[entry] != t.Library {
 		return false
 	}
+	folder, err := os.Lstat(in.path(name, ""))
+	if err != nil || !folder.IsDir() { // a link is somebody else's
+		return false
+	}
 	info, err := os.Lstat(in.path(name, entry))
 	if err != nil || !info.Mode().IsRegular() || info.Size() != t.LibrarySize {
 		return false
@@ -67,8 +99,11 @@ func (in *Installer) inPlace(name string, files map[string]digest.Digest, t lock
 
 // fetch brings what changes into the cache, in parallel.
 func (in *Installer) fetch(ctx context.Context, items []*item) error {
+	if err := in.missing(items); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(in.Concurrency)
+	group.SetLimit(in.limit())
 	for _, it := range items {
 		if it.unchanged {
 			continue
@@ -86,8 +121,8 @@ func (in *Installer) fetchConfig(ctx context.Context, it *item) error {
 		return err
 	}
 	desc := v1.Descriptor{MediaType: registry.MediaTypeConfig, Digest: it.target.Config, Size: it.target.ConfigSize}
-	path, _, err := in.Cache.Get(ctx, cache.Blob{Digest: desc.Digest, Size: desc.Size}, func(ctx context.Context, w io.Writer) error {
-		body, err := in.Source.Fetch(ctx, repo, desc)
+	path, err := in.blob(ctx, it.configBlob(), func(ctx context.Context, w io.Writer) error {
+		body, err := in.source().Fetch(ctx, repo, desc)
 		if err != nil {
 			return err
 		}
@@ -96,13 +131,14 @@ func (in *Installer) fetchConfig(ctx context.Context, it *item) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("plugin %q %s: %w", it.plugin.Name, it.plugin.Version, err)
+		return it.wrap(err)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	if it.config, err = registry.ParseConfig(fmt.Sprintf("plugin %q %s: config %s", it.plugin.Name, it.plugin.Version, desc.Digest), text); err != nil {
+	object := fmt.Sprintf("plugin %q %s: config %s", it.plugin.Name, it.plugin.Version, desc.Digest)
+	if it.config, err = registry.ParseConfig(object, text); err != nil {
 		return err
 	}
 	return it.readManifest()
@@ -116,11 +152,10 @@ func (in *Installer) fetchLibrary(ctx context.Context, it *item) error {
 		return err
 	}
 	desc := v1.Descriptor{MediaType: it.target.MediaType, Digest: it.target.Blob, Size: it.target.BlobSize}
-	blob := cache.Blob{Digest: it.target.Library, Size: it.target.LibrarySize}
-	it.library, _, err = in.Cache.Get(ctx, blob, func(ctx context.Context, w io.Writer) (err error) {
+	it.library, err = in.blob(ctx, it.libraryBlob(), func(ctx context.Context, w io.Writer) (err error) {
 		progress := in.Events.fetching(it.plugin.Name+" "+it.plugin.Version, desc.Size)
 		defer func() { progress.Done(err == nil) }()
-		wire, err := in.Source.Fetch(ctx, repo, desc)
+		wire, err := in.source().Fetch(ctx, repo, desc)
 		if err != nil {
 			return err
 		}
@@ -128,12 +163,27 @@ func (in *Installer) fetchLibrary(ctx context.Context, it *item) error {
 		return registry.Decompress(w, &counter{wire, progress}, desc.MediaType)
 	})
 	if err != nil {
-		return fmt.Errorf("plugin %q %s: %w", it.plugin.Name, it.plugin.Version, err)
+		return it.wrap(err)
 	}
 	return nil
 }
 
-// keepConfig puts a config that came inside an index into the cache, so that installing needs no request for it.
+// blob gives the path of a blob whose bytes have been verified just now: while they were fetched, or by reading them
+// again. One that has become corrupt in the cache is fetched anew.
+func (in *Installer) blob(ctx context.Context, b cache.Blob, fill func(context.Context, io.Writer) error) (string, error) {
+	path, fetched, err := in.Cache.Get(ctx, b, fill)
+	if err != nil || fetched {
+		return path, err
+	}
+	path, err = in.Cache.Verified(ctx, b)
+	var missing *cache.MissingError
+	if errors.As(err, &missing) {
+		path, _, err = in.Cache.Get(ctx, b, fill)
+	}
+	return path, err
+}
+
+// keepConfig puts a config that came inside an index into the cache.
 func (in *Installer) keepConfig(ctx context.Context, desc v1.Descriptor) error {
 	if len(desc.Data) == 0 {
 		return nil

@@ -22,12 +22,13 @@ type Installer struct {
 	Namespaces []string
 	// Machine is this machine and the host that will run the plugins: what a project without [host] starts from.
 	Machine Machine
-	// Concurrency bounds parallel look-ups and downloads.
+	// Concurrency bounds parallel look-ups and downloads; 0 means 16.
 	Concurrency int
 	// Events may be nil.
 	Events *Events
 
 	plugins *plugindir.Dir
+	offline bool
 }
 
 // Machine describes where plugins will run.
@@ -80,6 +81,7 @@ func (in *Installer) Install(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx = in.announce(ctx, job.requirements)
 	if err := in.resolve(ctx, job); err != nil { // the lock: what was chosen, for every target
 		return nil, err
 	}
@@ -90,7 +92,7 @@ func (in *Installer) Install(ctx context.Context, o Options) (*Report, error) {
 	if err := in.fetch(ctx, items); err != nil { // bytes in the cache, every digest verified
 		return nil, err
 	}
-	if err := in.check(job, items); err != nil { // what the libraries are, against their claims and the host
+	if err := in.check(ctx, job, items); err != nil { // what the libraries are, against their claims and the host
 		return nil, err
 	}
 	return in.activate(ctx, job, items) // staged, swapped in, recorded: all or nothing
@@ -107,26 +109,42 @@ func (in *Installer) Lock(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := in.resolve(ctx, job); err != nil {
+	if err := in.resolve(in.announce(ctx, job.requirements), job); err != nil {
 		return nil, err
 	}
 	return in.record(ctx, job)
 }
 
-// begin takes the directory's lock, and finishes or undoes what an interrupted command left.
+// begin takes the directory's lock, finishes or undoes what an interrupted command left, and refuses a directory that
+// belongs to another project before anything is asked of a registry.
 func (in *Installer) begin(ctx context.Context, o Options) (release func() error, err error) {
+	in.offline = o.Offline
 	dir := in.dir()
 	release, err = dir.Acquire(ctx, plugindir.AcquireOptions{NoWait: o.NoWait, Waiting: in.Events.waiting})
 	if err != nil {
 		return nil, err
 	}
 	recovered, err := dir.Recover(ctx)
+	if err == nil {
+		in.Events.recovered(recovered)
+		err = in.mustOwn()
+	}
 	if err != nil {
 		release()
 		return nil, err
 	}
-	in.Events.recovered(recovered)
 	return release, nil
+}
+
+func (in *Installer) mustOwn() error {
+	state, err := in.dir().State()
+	if err != nil {
+		return err
+	}
+	if us := in.Workspace.Owner(); state.Owner != "" && state.Owner != us {
+		return &plugindir.OwnerError{Dir: in.Workspace.Plugins, Owner: state.Owner, Wanted: us}
+	}
+	return nil
 }
 
 // job is one command's work as it goes from step to step.

@@ -48,7 +48,8 @@ func List(ws *Workspace) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, lockErr := ws.readFiles()
+	var lock files
+	lockErr := lock.readLock(ws)
 	entries := make([]Entry, len(installed))
 	for i, p := range installed {
 		entries[i] = entryFor(p)
@@ -91,8 +92,8 @@ func Find(ws *Workspace, name string) (Entry, error) {
 // SetEnabled writes or removes the marker that keeps the engine from loading plugins. Every name is checked before the
 // first is changed.
 func SetEnabled(ctx context.Context, ws *Workspace, names []string, enabled bool) error {
-	if _, err := os.Stat(ws.Plugins); errors.Is(err, fs.ErrNotExist) {
-		return &NotInstalledError{names[0], ws.Plugins}
+	if _, err := os.Stat(ws.Plugins); errors.Is(err, fs.ErrNotExist) && len(names) > 0 {
+		return &NotInstalledError{names[0], ws.Plugins} // and the folder is not made
 	}
 	dir := ws.dir()
 	release, err := dir.Acquire(ctx, plugindir.AcquireOptions{})

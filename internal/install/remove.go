@@ -2,6 +2,7 @@ package install
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/loadr-plugins/loadr/internal/plugindir"
@@ -15,23 +16,22 @@ func (in *Installer) Remove(ctx context.Context, names []string, o Options) (*Re
 		return nil, err
 	}
 	defer release()
-	files, err := in.Workspace.readFiles()
-	if err != nil {
+	j := &job{Options: o}
+	if err := errors.Join(j.readProject(in.Workspace), j.readLock(in.Workspace)); err != nil {
 		return nil, err
 	}
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
-	folders, err := in.removable(names, files)
+	folders, err := in.removable(names, &j.files)
 	if err != nil {
 		return nil, err
 	}
-	j := &job{Options: o, files: *files, text: files.projectText}
 	if err := j.forget(names); err != nil {
 		return nil, err
 	}
 	report := in.report(j)
 	change := in.change(j, report)
 	in.remove(&change, report, folders)
-	return report, in.apply(ctx, change)
+	return in.finish(ctx, change, report)
 }
 
 // removable gives those names that have a folder. A name must be known somewhere, and a folder be ours unless forced.
@@ -56,14 +56,14 @@ func (in *Installer) removable(names []string, files *files) (folders []string, 
 
 // forget takes names out of loadr.toml and the lock.
 func (j *job) forget(names []string) (err error) {
+	j.text = j.projectText
 	for _, name := range names {
 		if j.text, err = lockfile.RemovePlugin(j.text, name); err != nil {
 			return err
 		}
 	}
-	j.next = &lockfile.Lock{}
-	if j.lock != nil {
-		*j.next = *j.lock
+	if j.lock != nil { // there is no reason to make one for removing something from it
+		j.next = &lockfile.Lock{Host: j.lock.Host, Targets: j.lock.Targets}
 		j.next.Plugins = slices.DeleteFunc(slices.Clone(j.lock.Plugins), func(p lockfile.Plugin) bool { return slices.Contains(names, p.Name) })
 	}
 	return nil

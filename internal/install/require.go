@@ -26,32 +26,62 @@ type requirement struct {
 
 // require reads the project and merges what was asked for into its requirements.
 func (in *Installer) require(o Options) (*job, error) {
-	if len(o.Want) > 0 && o.Mode != Resolve {
-		return nil, &UsageError{"--locked and --frozen take no plugin names: they install what the lock names"}
-	}
-	files, err := in.Workspace.readFiles()
-	if err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
-	j := &job{Options: o, files: *files, text: files.projectText}
+	j := &job{Options: o}
+	if err := j.readLock(in.Workspace); err != nil {
+		return nil, err
+	}
+	var err error
 	if j.target, err = in.installTarget(o); err != nil {
 		return nil, err
 	}
 	if o.Mode == Frozen {
 		return j, in.frozen(j)
 	}
-	if j.requirements, err = mergeRequirements(files.project, o.Want); err != nil {
+	if err := j.readProject(in.Workspace); err != nil {
 		return nil, err
 	}
+	j.text = j.projectText
+	if j.requirements, err = mergeRequirements(j.project, o.Want); err != nil {
+		return nil, err
+	}
+	j.belong()
 	return j, in.settleHost(j)
 }
 
+// check refuses what contradicts itself: a lock that decides alone leaves no choices.
+func (o *Options) check() error {
+	if o.Mode != Resolve && len(o.Want)+len(o.HostABI) > 0 || o.Mode != Resolve && o.AddTarget {
+		return &UsageError{"--locked and --frozen install what the lock names: they take no plugin names, no --host-abi and no --add-target"}
+	}
+	seen := map[string]bool{}
+	for _, ref := range o.Want {
+		if seen[ref.Name] {
+			return &UsageError{fmt.Sprintf("plugin %q: named twice", ref.Name)}
+		}
+		seen[ref.Name] = true
+	}
+	return nil
+}
+
+// frozen takes everything from the lock.
 func (in *Installer) frozen(j *job) error {
 	if j.lock == nil {
 		return &NoLockError{in.Workspace.LockFile}
 	}
 	j.host, j.targets = j.lock.Host, j.lock.Targets
+	j.requirements = lockedRequirements(j.lock)
 	return j.checkTarget(in.Workspace)
+}
+
+// lockedRequirements are a lock's plugins, at the places they belong to.
+func lockedRequirements(lock *lockfile.Lock) (out []requirement) {
+	for _, p := range lock.Plugins {
+		out = append(out, requirement{name: p.Name, source: p.Source})
+	}
+	return out
 }
 
 func mergeRequirements(project *lockfile.Project, want []registry.Reference) ([]requirement, error) {
@@ -93,6 +123,16 @@ func (r requirement) with(ref registry.Reference) (requirement, error) {
 	return r, nil
 }
 
+// belong gives requirements that name no source the one they are locked from: where a locked plugin belongs does not
+// change because namespaces were configured, or a plugin of its name has appeared in one of them.
+func (j *job) belong() {
+	for i, r := range j.requirements {
+		if entry, ok := j.locked(r.name); ok && r.source == "" {
+			j.requirements[i].source = entry.Source
+		}
+	}
+}
+
 // installTarget is the platform of the plugins directory.
 func (in *Installer) installTarget(o Options) (manifest.Target, error) {
 	target := o.Target
@@ -114,9 +154,10 @@ func (in *Installer) settleHost(j *job) error {
 		j.writeHost = true
 	}
 	if len(j.HostABI) > 0 {
-		j.host.ABI = maps.Clone(j.host.ABI)
-		maps.Copy(j.host.ABI, j.HostABI)
-		j.writeHost = true
+		abi := map[manifest.Family]string{}
+		maps.Copy(abi, j.host.ABI)
+		maps.Copy(abi, j.HostABI)
+		j.host.ABI, j.writeHost = abi, true
 	}
 	if len(j.targets) == 0 || j.AddTarget && !slices.Contains(j.targets, j.target) {
 		j.targets = append(j.targets, j.target)

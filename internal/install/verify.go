@@ -2,14 +2,18 @@ package install
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/loadr-plugins/loadr/internal/plugindir"
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/lockfile"
+	"github.com/loadr-plugins/loadr/registry"
 )
 
 // Verdict is what Verify found out about one plugin.
@@ -32,7 +36,7 @@ type FindingCode string
 // The codes.
 const (
 	Altered      FindingCode = "altered"      // installed bytes are not those that were installed
-	Moved        FindingCode = "moved"        // the registry now has other bytes under the version
+	Moved        FindingCode = "moved"        // the registry now has other bytes, or none, under the version
 	Drifted      FindingCode = "drift"        // installed and locked differ
 	Incompatible FindingCode = "incompatible" // the library does not fit the host
 )
@@ -72,37 +76,62 @@ func (e *VerifyError) Has(code FindingCode) bool {
 // registry. Without names it looks at all installed and locked plugins. It changes nothing. When it finds problems it
 // returns the verdicts and a *VerifyError.
 func (in *Installer) Verify(ctx context.Context, names []string, offline bool) ([]Verdict, error) {
-	files, err := in.Workspace.readFiles()
-	if err != nil {
-		return nil, err
-	}
+	in.offline = offline
 	state, err := in.dir().State()
 	if err != nil {
 		return nil, err
 	}
-	if files.lock == nil {
-		if len(state.Plugins) > 0 {
-			return nil, &NoLockError{in.Workspace.LockFile}
-		}
-		files.lock = &lockfile.Lock{}
+	lock, err := in.lockToVerify(state)
+	if err != nil {
+		return nil, err
 	}
 	if len(names) == 0 {
-		names = known(files.lock, state)
+		names = known(lock, state)
 	}
-	verdicts := make([]Verdict, len(names))
+	verdicts, err := in.verifyAll(ctx, lock, state, names)
+	if err != nil {
+		return nil, err
+	}
 	bad := &VerifyError{Dir: in.Workspace.Plugins}
-	for i, name := range names {
-		if verdicts[i], err = in.verifyOne(ctx, files.lock, state, name, offline); err != nil {
-			return nil, err
-		}
-		if !verdicts[i].OK {
-			bad.Verdicts = append(bad.Verdicts, verdicts[i])
+	for _, v := range verdicts {
+		if !v.OK {
+			bad.Verdicts = append(bad.Verdicts, v)
 		}
 	}
 	if len(bad.Verdicts) > 0 {
 		return verdicts, bad
 	}
 	return verdicts, nil
+}
+
+// lockToVerify may be absent only where nothing is installed.
+func (in *Installer) lockToVerify(state *plugindir.State) (*lockfile.Lock, error) {
+	var f files
+	err := f.readLock(in.Workspace)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.lock != nil:
+		return f.lock, nil
+	case len(state.Plugins) > 0:
+		return nil, &NoLockError{in.Workspace.LockFile}
+	}
+	return &lockfile.Lock{}, nil
+}
+
+// verifyAll looks at several plugins at once: most of the time goes into waiting for registries and disks.
+func (in *Installer) verifyAll(ctx context.Context, lock *lockfile.Lock, state *plugindir.State, names []string) ([]Verdict, error) {
+	ctx = in.announce(ctx, lockedRequirements(lock))
+	verdicts := make([]Verdict, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(in.limit())
+	for i, name := range names {
+		group.Go(func() (err error) {
+			verdicts[i], err = in.verifyOne(ctx, lock, state, name)
+			return err
+		})
+	}
+	return verdicts, group.Wait()
 }
 
 func known(lock *lockfile.Lock, state *plugindir.State) []string {
@@ -116,7 +145,7 @@ func known(lock *lockfile.Lock, state *plugindir.State) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-func (in *Installer) verifyOne(ctx context.Context, lock *lockfile.Lock, state *plugindir.State, name string, offline bool) (Verdict, error) {
+func (in *Installer) verifyOne(ctx context.Context, lock *lockfile.Lock, state *plugindir.State, name string) (Verdict, error) {
 	locked, isLocked := lock.Plugin(name)
 	_, isInstalled := state.Plugins[name]
 	v := Verdict{Name: name, Version: locked.Version, Problems: []Finding{}}
@@ -144,7 +173,7 @@ func (in *Installer) verifyOne(ctx context.Context, lock *lockfile.Lock, state *
 	if isLocked && isInstalled {
 		in.verifyLocked(lock, locked, state, add)
 	}
-	if isLocked && !offline {
+	if isLocked && !in.offline {
 		if err := in.verifyTag(ctx, locked, add); err != nil {
 			return v, err
 		}
@@ -183,12 +212,20 @@ func (in *Installer) verifyTag(ctx context.Context, p lockfile.Plugin, add func(
 	if err != nil {
 		return err
 	}
-	release, err := in.Source.Release(ctx, repo, p.Version)
-	if err != nil {
+	release, err := in.source().Release(ctx, repo, p.Version)
+	var absent *registry.NotFoundError
+	var invalid *registry.InvalidArtifactError
+	switch {
+	case errors.As(err, &absent):
+		add(Moved, "%s no longer has version %s", repo, p.Version)
+	case errors.As(err, &invalid):
+		add(Moved, "%s now has no plugin under %s: %s", repo, p.Version, invalid.Problem)
+	case err != nil:
 		return err
-	}
-	if release.Digest != p.Index {
-		add(Moved, "%s now has %s under %s, the lock has %s", repo, release.Digest, p.Version, p.Index)
+	default:
+		if err := release.Verify(repo, p.Index); err != nil {
+			add(Moved, "the registry no longer has what was locked: %v", err)
+		}
 	}
 	return nil
 }

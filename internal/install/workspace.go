@@ -68,41 +68,53 @@ func userWorkspace(pluginsDir string) (*Workspace, error) {
 	}, err
 }
 
-// Owner is what the plugins directory records as its owner: the project's folder, or "user".
+// ownProject is the owner of a project's own plugins directory. It names no path, because the folder of a project is moved,
+// copied and mounted together with what was installed in it.
+const ownProject = "the project that contains it"
+
+// Owner is what the plugins directory records as its owner: the project, or "user".
 func (w *Workspace) Owner() string {
-	if w.Root == "" {
+	switch w.Root {
+	case "":
 		return "user"
+	case filepath.Dir(filepath.Dir(w.Plugins)):
+		return ownProject
 	}
 	return w.Root
-}
-
-// readFiles reads loadr.toml and loadr.lock. An absent file is an empty project or an absent (nil) lock.
-func (w *Workspace) readFiles() (*files, error) {
-	text, err := readOptional(w.ProjectFile)
-	if err != nil {
-		return nil, fmt.Errorf("project: %w", err)
-	}
-	project, err := lockfile.ParseProject(w.ProjectFile, text)
-	if err != nil {
-		return nil, err
-	}
-	lockText, err := readOptional(w.LockFile)
-	if err != nil {
-		return nil, fmt.Errorf("lock: %w", err)
-	}
-	f := &files{projectText: text, project: project, lockText: lockText}
-	if lockText == nil {
-		return f, nil
-	}
-	f.lock, err = lockfile.ParseLock(w.LockFile, lockText)
-	return f, err
 }
 
 // files are the project's two files as read: text nil means absent.
 type files struct {
 	projectText, lockText []byte
 	project               *lockfile.Project
-	lock                  *lockfile.Lock
+	lock                  *lockfile.Lock // nil: absent
+}
+
+// readProject reads loadr.toml. An absent file is an empty project.
+func (f *files) readProject(w *Workspace) (err error) {
+	if f.projectText, err = readOptional(w.ProjectFile); err != nil {
+		return fmt.Errorf("project: %w", err)
+	}
+	f.project, err = lockfile.ParseProject(w.ProjectFile, f.projectText)
+	return err
+}
+
+// readLock reads loadr.lock.
+func (f *files) readLock(w *Workspace) (err error) {
+	if f.lockText, err = readOptional(w.LockFile); err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	if f.lockText != nil {
+		f.lock, err = lockfile.ParseLock(w.LockFile, f.lockText)
+	}
+	return err
+}
+
+func (f *files) locked(name string) (lockfile.Plugin, bool) {
+	if f.lock == nil {
+		return lockfile.Plugin{}, false
+	}
+	return f.lock.Plugin(name)
 }
 
 func findUpwards(dir, name string) (string, bool, error) {
