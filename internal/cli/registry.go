@@ -51,11 +51,27 @@ writes into the directory.`,
 	return cmd
 }
 
+// printServing says where the server is, once it answers.
+// serving is what the server says once, when it is ready.
+type serving struct {
+	Dir       string        `json:"dir"`
+	Address   string        `json:"address"` // host:port
+	Writing   server.Access `json:"writing"` // token, file or read-only
+	TokenFile string        `json:"token_file,omitempty"`
+}
+
 func (a *app) printServing(dir string, s server.Status) {
-	a.line("serving %s on http://%s", dir, s.Addr)
-	if s.TokenFile != "" {
-		a.note("writing needs the token in %s: loadr registry login %s --username loadr --password-stdin < %s", s.TokenFile, s.Addr, s.TokenFile)
-	}
+	// A closed output is no reason to stop serving.
+	_ = a.print(serving{dir, s.Addr, s.Access, s.TokenFile}, func() {
+		a.line("serving %s on http://%s", dir, s.Addr)
+		switch s.Access {
+		case server.ByToken:
+			a.note("writing needs the token in %s: loadr registry login %s --username %s --password-stdin < %s",
+				s.TokenFile, s.Addr, server.User, s.TokenFile)
+		case server.Refused:
+			a.note("other machines can reach this address, so writing over it is refused; reading is open")
+		}
+	})
 }
 
 func newLoginCmd(a *app) *cobra.Command {
