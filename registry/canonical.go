@@ -5,14 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
-	"unicode/utf8"
 )
 
 // canonicalJSON encodes v as RFC 8785 (JSON Canonicalization Scheme) does: keys sorted, no white space, the shortest
-// escapes. It is narrower in two ways: numbers must be integers that fit 53 bits, and keys must be ASCII, for which
-// sorting by bytes and by UTF-16 units is the same.
+// escapes. It is narrower in two ways: numbers must be integers that fit 53 bits, and keys must be of lower-case letters,
+// digits and underscores. Those sort by bytes as by UTF-16 units, and encoding/json, which matches keys whatever their
+// case, then sees in them what every other reader does.
 func canonicalJSON(v any) ([]byte, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -45,11 +46,13 @@ func appendCanonical(out []byte, v any) (_ []byte, err error) {
 	return nil, fmt.Errorf("a value of type %T has no JSON form", v)
 }
 
+var keyPattern = regexp.MustCompile(`^[a-z0-9_]+$`)
+
 func appendObject(out []byte, object map[string]any) (_ []byte, err error) {
 	out = append(out, '{')
 	for i, key := range slices.Sorted(maps.Keys(object)) {
-		if slices.ContainsFunc([]byte(key), func(b byte) bool { return b >= utf8.RuneSelf }) {
-			return nil, fmt.Errorf("key %q: expected ASCII", key)
+		if !keyPattern.MatchString(key) {
+			return nil, fmt.Errorf("key %q: expected lower-case letters, digits and underscores", key)
 		}
 		if i > 0 {
 			out = append(out, ',')

@@ -107,6 +107,7 @@ func (c *configJSON) config() (*Config, error) {
 	if c.PluginTOML == "" {
 		return nil, fmt.Errorf("config: plugin_toml is missing")
 	}
+	lib.Needs, lib.Exports = orEmpty(lib.Needs), orEmpty(lib.Exports)
 	abi := c.Library.ABI
 	lib.ABI = manifest.ABIReport{Family: abi.Family, Version: abi.Version, Interface: abi.Interface, Layout: abi.Layout, Verdict: manifest.Unverifiable}
 	return &Config{c.PluginTOML, lib}, nil

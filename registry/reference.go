@@ -71,7 +71,7 @@ func (r Reference) String() string {
 }
 
 func (r *Reference) setWhich(which string) error {
-	if which == "" || strings.TrimSpace(which) != which {
+	if which == "" || strings.TrimSpace(which) != which || strings.ContainsAny(which, `/\@`) {
 		return fmt.Errorf("expected a version, a range or sha256:<64 hex digits> after the @")
 	}
 	if !strings.Contains(which, ":") {
