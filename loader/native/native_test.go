@@ -72,6 +72,7 @@ type stats struct {
 	Infos       int `json:"infos"`
 	Versions    int `json:"versions"`
 	MostBusy    int `json:"most_busy"`
+	Torn        int `json:"torn"` // requests that changed while the plugin had them
 }
 
 func statsOf(t testing.TB, p plugin.Protocol) (s stats) {
@@ -233,7 +234,6 @@ func TestOpenErrors(t *testing.T) {
 			&plugin.DigestError{Path: good.Path, Want: digest.FromString("other"), Found: good.Digest}},
 		"other family": {with(good, func(o *native.Options) { o.Family = manifest.FamilyNative }), &plugin.FamilyError{}},
 		"no digest":    {with(good, func(o *native.Options) { o.Digest = "" }), digest.ErrDigestInvalidFormat},
-		"entry":        {with(good, func(o *native.Options) { o.Entry = "../x.so" }), nil},
 		"folder":       {with(good, func(o *native.Options) { o.Path = t.TempDir() }), nil},
 		"absent":       {with(good, func(o *native.Options) { o.Path += ".no" }), fs.ErrNotExist},
 	}
@@ -293,6 +293,16 @@ func checkError(t *testing.T, err, want error, path string) {
 	}
 }
 
+func TestEntryIsAFileName(t *testing.T) {
+	for _, entry := range []string{"../x.so", "a/x.so", "/x.so", ".", ".."} {
+		o := trouble(t)
+		o.Entry = entry
+		if _, err := native.Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "expected a file name") {
+			t.Errorf("%s: found %v", entry, err)
+		}
+	}
+}
+
 func TestOpenCancelled(t *testing.T) {
 	o := trouble(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -330,12 +340,13 @@ func TestPrivateCopy(t *testing.T) {
 func TestSameBytesAreOpenedOnce(t *testing.T) {
 	o := trouble(t, alone(t))
 	first := open(t, o)
+	statsOf(t, first)
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
 	second := open(t, o)
-	if s := statsOf(t, second); s.Infos != 1 || s.Versions != 1 {
-		t.Errorf("expected one opening, found %+v", s)
+	if s := statsOf(t, second); s.Infos != 1 || s.Versions != 1 || s.Executes != 2 {
+		t.Errorf("expected one opening and the second call, found %+v", s)
 	}
 	err := first.Execute(t.Context(), []byte(`{}`), func([]byte) error { return nil })
 	var closed *plugin.ClosedError
@@ -374,7 +385,9 @@ func TestDeadline(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	time.Sleep(800 * time.Millisecond)
-	checkFreed(t, p)
+	if s := checkFreed(t, p); s.Torn != 0 {
+		t.Error("the caller's change of its request reached the plugin")
+	}
 }
 
 func TestCancelled(t *testing.T) {

@@ -38,11 +38,9 @@ type Client struct {
 	done  chan struct{}    // closed when nothing is read any more
 }
 
-// call is one request on its way.
-type call struct {
-	answer    chan answer // room for one
-	abandoned bool        // nobody waits any more; guarded by Client.mu
-}
+// call is one request on its way. Its answer has room in the channel, so delivering never waits, also when nobody takes
+// it any more.
+type call struct{ answer chan answer }
 
 // answer is what came back: a frame's kind and payload, or the end of the connection.
 type answer struct {
@@ -184,16 +182,14 @@ func (c *Client) register() (*call, uint64, error) {
 
 var calls = sync.Pool{New: func() any { return &call{answer: make(chan answer, 1)} }}
 
-// wait hands the answer to use, or leaves the call behind when ctx ends first.
+// wait hands the answer to use, or leaves the call behind when ctx ends first. The call keeps its place until the worker
+// answers, since the plugin is busy with it as long.
 func (c *Client) wait(ctx context.Context, waiting *call, use func(answer) error) error {
 	var a answer
 	select {
 	case a = <-waiting.answer:
 	case <-ctx.Done():
-		if c.abandon(waiting) {
-			return &cutError{ctx.Err()}
-		}
-		a = <-waiting.answer
+		return &cutError{ctx.Err()}
 	}
 	calls.Put(waiting)
 	if a.err != nil {
@@ -204,18 +200,6 @@ func (c *Client) wait(ctx context.Context, waiting *call, use func(answer) error
 		return decodeFailure(a.payload)
 	}
 	return use(a)
-}
-
-// abandon marks a call as one that nobody waits for; false when its answer is already there. The call keeps its place
-// until the worker answers, since the plugin is busy with it as long.
-func (c *Client) abandon(waiting *call) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(waiting.answer) > 0 {
-		return false
-	}
-	waiting.abandoned = true
-	return true
 }
 
 // read takes the server's frames until it stops sending.
@@ -247,10 +231,6 @@ func (c *Client) deliver(f frame) error {
 	}
 	delete(c.calls, f.call)
 	<-c.slots
-	if waiting.abandoned {
-		buffers.put(f.payload)
-		return nil
-	}
 	waiting.answer <- answer{kind: f.kind, payload: f.payload}
 	return nil
 }
@@ -265,9 +245,7 @@ func (c *Client) end(err error) {
 	c.err = err
 	close(c.ended)
 	for _, waiting := range c.calls {
-		if !waiting.abandoned {
-			waiting.answer <- answer{err: err}
-		}
+		waiting.answer <- answer{err: err}
 	}
 	c.calls = nil
 	c.send.stop()

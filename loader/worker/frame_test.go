@@ -62,3 +62,18 @@ func TestReadFrameOfALargePayload(t *testing.T) {
 		t.Errorf("found %d bytes, %v", len(f.payload), err)
 	}
 }
+
+// greedy is a stream that ends at once and keeps how much was asked for.
+type greedy struct{ asked int }
+
+func (g *greedy) Read(p []byte) (int, error) {
+	g.asked = max(g.asked, len(p))
+	return 0, io.EOF
+}
+
+func TestALyingLengthAllocatesLittle(t *testing.T) {
+	var g greedy
+	if _, err := readPayload(&g, nil, MaxPayload); err != io.ErrUnexpectedEOF || g.asked != growth {
+		t.Errorf("%d bytes were made ready for nothing, %v", g.asked, err)
+	}
+}

@@ -23,7 +23,7 @@ struct header {
 #define ALIVE 0xA11CEu
 #define DEAD 0xDEADu
 
-static long handed_out, came_back, wrong_length, twice, executes, infos, versions, busy, most_busy;
+static long handed_out, came_back, wrong_length, twice, executes, infos, versions, busy, most_busy, torn;
 
 static uint8_t *hand_out(const void *text, size_t length, size_t *out_len) {
     struct header *h = malloc(sizeof *h + (length ? length : 1));
@@ -85,8 +85,8 @@ static uint8_t *stats(size_t *out_len) {
     char text[400];
     snprintf(text, sizeof text,
              "{\"handed_out\":%ld,\"came_back\":%ld,\"wrong_length\":%ld,\"twice\":%ld,\"executes\":%ld,\"infos\":%ld,"
-             "\"versions\":%ld,\"most_busy\":%ld,\"pid\":%ld}",
-             handed_out, came_back, wrong_length, twice, executes, infos, versions, most_busy, (long)getpid());
+             "\"versions\":%ld,\"most_busy\":%ld,\"torn\":%ld,\"pid\":%ld}",
+             handed_out, came_back, wrong_length, twice, executes, infos, versions, most_busy, torn, (long)getpid());
     return hand_out_text(text, out_len);
 }
 
@@ -124,7 +124,10 @@ static uint8_t *act(const char *text, const uint8_t *req, size_t len, size_t *ou
         snprintf(reply, sizeof reply, "{\"value\":\"%s\",\"home\":%s}", value ? value : "", getenv("HOME") ? "true" : "false");
         return hand_out_text(reply, out_len);
     }
-    if (asked(text, "sleep")) usleep((useconds_t)number(text, "ms") * 1000);
+    if (asked(text, "sleep")) {
+        usleep((useconds_t)number(text, "ms") * 1000);
+        if (memcmp(text, req, len < 100 ? len : 100) != 0) __atomic_add_fetch(&torn, 1, __ATOMIC_SEQ_CST);
+    }
     if (asked(text, "hang")) for (;;) pause();
     if (asked(text, "spin")) for (volatile long n = 0;; n++) {}
     if (asked(text, "leave-behind")) leave_behind();
