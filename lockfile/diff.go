@@ -85,7 +85,6 @@ func differingTargets(a, b Plugin) (out []string) {
 func byTarget(p Plugin) map[string]*Target {
 	out := map[string]*Target{}
 	for _, t := range p.Targets {
-		t.ABI = p.ABIOf(t)
 		out[string(t.Target)] = &t
 	}
 	return out

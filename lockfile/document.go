@@ -53,11 +53,9 @@ type array struct {
 
 const root = -1
 
-// Limits on nesting. The formats need four levels; hostile text must not make paths of quadratic size.
-const (
-	maxDepth = 8
-	maxPath  = 16
-)
+// maxPath bounds the parts of a key, those of the tables around it included. The formats need four; hostile text must
+// not make paths of quadratic size.
+const maxPath = 16
 
 // maxAhead bounds what is allocated on the strength of a count alone.
 const maxAhead = 1 << 13
@@ -74,7 +72,7 @@ func scan(file string, text []byte) (*document, error) {
 		var err error
 		switch node := p.Expression(); node.Kind {
 		case unstable.KeyValue:
-			err = b.assign(node, current, root, d.pathOf(current), 0)
+			err = b.assign(node, current, root, d.pathOf(current))
 		case unstable.Table, unstable.ArrayTable:
 			err = b.table(node)
 			current = len(d.headers) - 1
@@ -156,13 +154,13 @@ func (b builder) table(node *unstable.Node) error {
 }
 
 // assign adds a key = value node, and the members of its value where that is an inline table.
-func (b builder) assign(node *unstable.Node, header, owner int, prefix []string, depth int) error {
+func (b builder) assign(node *unstable.Node, header, owner int, prefix []string) error {
 	words, spots := b.key(node.Key())
 	whole, value := b.span(node.Raw), node.Value()
 	l := leaf{path: slices.Concat(prefix, words), header: header, owner: owner, keys: spots, kind: value.Kind}
 	l.value = span{b.valueStart(spots[len(spots)-1].end), whole.end}
-	if len(l.path) > maxPath || depth > maxDepth {
-		return b.errorAt(whole.start, "expected at most %d levels of tables and %d parts in a key", maxDepth, maxPath)
+	if len(l.path) > maxPath {
+		return b.errorAt(whole.start, "expected at most %d parts in a key, found %d", maxPath, len(l.path))
 	}
 	switch value.Kind {
 	case unstable.InlineTable, unstable.Array:
@@ -178,7 +176,7 @@ func (b builder) assign(node *unstable.Node, header, owner int, prefix []string,
 	}
 	self, members := len(b.leaves)-1, value.Children()
 	for members.Next() {
-		if err := b.assign(members.Node(), header, self, l.path, depth+1); err != nil {
+		if err := b.assign(members.Node(), header, self, l.path); err != nil {
 			return err
 		}
 	}

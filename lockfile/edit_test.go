@@ -140,6 +140,9 @@ func TestEditErrors(t *testing.T) {
 	if _, err := SetTargets(nil, []manifest.Target{linux, linux}); err == nil {
 		t.Error("a target was written twice")
 	}
+	if _, err := SetTargets([]byte("options.targets = ['linux/amd64']"), []manifest.Target{linux, linux}); !errors.As(err, &edit) {
+		t.Error("the result is not what was asked for, and nobody said so:", err)
+	}
 }
 
 var (

@@ -122,7 +122,7 @@ func sortedCopy[T ~string](in []T) []T {
 
 const (
 	firstLines = "# Written by loadr: the exact bytes of every plugin for every platform.\n" +
-		"# Keep it in version control next to " + ProjectName + "; change it with loadr plugin install, update and remove.\n"
+		"# Keep it in version control next to " + ProjectName + "; it changes with loadr plugin install and remove.\n"
 	// endLine is how a reader knows that nothing is missing at the end. It says nothing about the content, so that
 	// two branches that both change the lock never differ in it.
 	endLine = "# end of " + LockName
