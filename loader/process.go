@@ -58,61 +58,52 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // LastWords gives the end of what the plugin has written to standard output and standard error so far.
 func (p *Process) LastWords() string { return p.words.String() }
 
-// launch starts the worker program with two pipes of its own beside the standard streams. The plugin's standard output
-// goes where its standard error goes; it has no standard input.
+// launch starts the worker program with two pipes of its own beside the standard streams.
 func launch(o StartOptions) (_ *Process, err error) {
 	p := &Process{name: o.Name, grace: o.Grace, words: &lastWords{next: o.Stderr}, exited: make(chan struct{})}
 	p.endOnce = sync.OnceValue(p.stop)
-	var opened cleanup
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, opened.run())
-		}
-	}()
 	if p.tempDir, err = os.MkdirTemp("", "loadr-worker-"); err != nil {
 		return nil, err
 	}
-	opened.add(func() error { return os.RemoveAll(p.tempDir) })
+	if err := p.launch(o); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(p.tempDir))
+	}
+	return p, nil
+}
+
+func (p *Process) launch(o StartOptions) (err error) {
 	theirRequests, ourRequests, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer theirRequests.Close()
-	opened.add(ourRequests.Close)
 	ourReplies, theirReplies, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return errors.Join(err, ourRequests.Close())
 	}
 	defer theirReplies.Close()
-	opened.add(ourReplies.Close)
+	if err := p.command(o, theirRequests, theirReplies); err != nil {
+		return errors.Join(err, ourRequests.Close(), ourReplies.Close())
+	}
 	p.requests, p.replies = ourRequests, ourReplies
+	if err := p.run(); err != nil {
+		err = plugin.NewWorkerError(o.Worker, "cannot start: "+err.Error(), err)
+		return errors.Join(err, ourRequests.Close(), ourReplies.Close())
+	}
+	return nil
+}
 
+// command says how the worker is started. The plugin's standard output goes where its standard error goes, and it has no
+// standard input.
+func (p *Process) command(o StartOptions, requests, replies *os.File) error {
 	p.cmd = &exec.Cmd{
 		Path: o.Worker, Env: o.Env, Dir: o.Dir, SysProcAttr: processAttributes(),
 		Stdout: p.words, Stderr: p.words,
 		// A process that the plugin left behind may hold the standard streams open.
 		WaitDelay: DefaultGrace,
 	}
-	descriptors, err := inherit(p.cmd, theirRequests, theirReplies)
-	if err != nil {
-		return nil, err
-	}
+	descriptors, err := inherit(p.cmd, requests, replies)
 	p.cmd.Args = append([]string{o.Worker}, descriptors...)
-	if err := p.run(); err != nil {
-		return nil, plugin.NewWorkerError(o.Worker, "cannot start: "+err.Error(), err)
-	}
-	return p, nil
-}
-
-// cleanup undoes what was done so far, last first.
-type cleanup struct{ steps []func() error }
-
-func (c *cleanup) add(step func() error) { c.steps = append(c.steps, step) }
-
-func (c *cleanup) run() (err error) {
-	for i := range c.steps {
-		err = errors.Join(err, c.steps[len(c.steps)-1-i]())
-	}
 	return err
 }
 
