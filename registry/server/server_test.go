@@ -1,0 +1,544 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/olareg/olareg/config"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// place is a handler and what to ask it.
+type place struct {
+	t       *testing.T
+	handler http.Handler
+	header  http.Header
+}
+
+func newWriter(t *testing.T, root string) *Writer {
+	t.Helper()
+	w, err := OpenWriter(context.Background(), root, WriterOptions{Note: "a test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func (p place) do(method, target, mediaType, body string) (status int, text string, header http.Header) {
+	p.t.Helper()
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	if mediaType != "" {
+		r.Header.Set("Content-Type", mediaType)
+	}
+	for k, v := range p.header {
+		r.Header[k] = v
+	}
+	w := httptest.NewRecorder()
+	p.handler.ServeHTTP(w, r)
+	return w.Code, w.Body.String(), w.Header()
+}
+
+func (p place) expect(status int, method, target, mediaType, body string) string {
+	p.t.Helper()
+	got, text, _ := p.do(method, target, mediaType, body)
+	if got != status {
+		p.t.Errorf("%s %s: status %d, expected %d: %s", method, target, got, status, text)
+	}
+	return text
+}
+
+// image is a small manifest that differs by its note; its config is uploaded.
+func (p place) image(repo, note string) string {
+	p.t.Helper()
+	config := "{}"
+	d := digest.FromString(config)
+	p.expect(http.StatusCreated, "POST", "/v2/"+repo+"/blobs/uploads/?digest="+d.String(), "application/octet-stream", config)
+	return fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/json","digest":%q,"size":2},"layers":[],"annotations":{"note":%q}}`,
+		v1.MediaTypeImageManifest, d, note)
+}
+
+func (p place) index(children ...string) string {
+	var list []string
+	for _, c := range children {
+		list = append(list, fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, v1.MediaTypeImageManifest, digest.FromString(c), len(c)))
+	}
+	return fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[%s]}`, v1.MediaTypeImageIndex, strings.Join(list, ","))
+}
+
+// TestVersionsNeverChange goes through the ways in which a client could change or remove a published version.
+func TestVersionsNeverChange(t *testing.T) {
+	p := place{t: t, handler: newWriter(t, t.TempDir())}
+	const repo, image, index = "team/echo", v1.MediaTypeImageManifest, v1.MediaTypeImageIndex
+	at := func(ref string) string { return "/v2/" + repo + "/manifests/" + ref }
+	child, other := p.image(repo, "child"), p.image(repo, "other")
+	p.expect(201, "PUT", at(digest.FromString(child).String()), image, child)
+	top := p.index(child)
+	p.expect(201, "PUT", at("1.0.0"), index, top)
+	d := digest.FromString(top).String()
+
+	p.expect(201, "PUT", at("1.0.0"), index, top)
+	p.expect(201, "PUT", at(d+"?tag=1.0.0"), index, top)
+	refused := map[string][3]string{
+		"put by tag":               {"PUT", at("1.0.0"), other},
+		"put by digest and tag":    {"PUT", at(digest.FromString(other).String() + "?tag=1.0.0"), other},
+		"put by digest, two tags":  {"PUT", at(digest.FromString(other).String() + "?tag=new&tag=1.0.0"), other},
+		"put by an unclean path":   {"PUT", "/v2/team/./echo//manifests/1.0.0/", other},
+		"put by an escaped path":   {"PUT", "/v2/team%2Fecho/manifests/1%2E0.0", other},
+		"another digest algorithm": {"PUT", at(digest.SHA512.FromString(other).String() + "?tag=1.0.0"), other},
+		"delete by tag":            {"DELETE", at("1.0.0"), ""},
+		"delete by digest":         {"DELETE", at(d), ""},
+		"delete a child":           {"DELETE", at(digest.FromString(child).String()), ""},
+		"delete a blob":            {"DELETE", "/v2/" + repo + "/blobs/" + digest.FromString("{}").String(), ""},
+	}
+	for name, r := range refused {
+		status, text, _ := p.do(r[0], r[1], image, r[2])
+		if status != http.StatusConflict && status != http.StatusMethodNotAllowed {
+			t.Errorf("%s: status %d: %s", name, status, text)
+		}
+		if got := p.expect(200, "GET", at("1.0.0"), "", ""); got != top {
+			t.Fatalf("%s: the version is now %s", name, got)
+		}
+	}
+	p.expect(404, "GET", at("new"), "", "")
+	for _, tag := range []string{"latest", "sha256-" + strings.Repeat("0", 64), "index", "v1.0.0"} {
+		p.expect(201, "PUT", at(tag), index, top)
+		p.expect(201, "PUT", at(tag), image, other)
+		if got := p.expect(200, "GET", at(tag), "", ""); got != other {
+			t.Errorf("tag %s did not move", tag)
+		}
+	}
+	p.expect(202, "DELETE", at("latest"), "", "")
+	p.expect(413, "PUT", at("9.0.0"), image, strings.Repeat(" ", maxManifest+1))
+	p.expect(405, "POST", at("1.0.0"), image, other)
+}
+
+// TestRivals has many clients publish one version with different content: one of them does.
+func TestRivals(t *testing.T) {
+	p := place{t: t, handler: newWriter(t, t.TempDir())}
+	var contents []string
+	for i := range 8 {
+		contents = append(contents, p.image("team/echo", fmt.Sprint(i)))
+	}
+	var created atomic.Int32
+	var wait sync.WaitGroup
+	for _, content := range contents {
+		wait.Go(func() {
+			if status, _, _ := p.do("PUT", "/v2/team/echo/manifests/1.0.0", v1.MediaTypeImageManifest, content); status == 201 {
+				created.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if created.Load() != 1 {
+		t.Errorf("%d of %d rivals published", created.Load(), len(contents))
+	}
+}
+
+func TestReader(t *testing.T) {
+	root := t.TempDir()
+	reader := place{t: t, handler: NewReader(root)}
+	absent := place{t: t, handler: NewReader(filepath.Join(root, "absent"))}
+	for _, path := range []string{"/v2/team/echo/tags/list", "/v2/team/echo/manifests/1.0.0", "/v2/team/echo/referrers/" + digest.FromString("").String()} {
+		for _, p := range []place{reader, absent} {
+			if text := p.expect(404, "GET", path, "", ""); !strings.Contains(text, "NAME_UNKNOWN") {
+				t.Errorf("%s: %s", path, text)
+			}
+		}
+	}
+	reader.expect(200, "GET", "/v2/", "", "")
+	reader.expect(404, "GET", "/v2/../../etc/passwd", "", "")
+	reader.expect(404, "GET", "/elsewhere", "", "")
+	for _, method := range []string{"PUT", "POST", "PATCH", "DELETE"} {
+		reader.expect(405, method, "/v2/team/echo/manifests/1.0.0", "", "")
+	}
+	if entries, _ := os.ReadDir(root); len(entries) > 0 {
+		t.Errorf("reading wrote %v", entries)
+	}
+	writer := place{t: t, handler: newWriter(t, root)}
+	for _, version := range []string{"1.0.0", "1.1.0"} {
+		writer.expect(201, "PUT", "/v2/team/echo/manifests/"+version, v1.MediaTypeImageManifest, writer.image("team/echo", version))
+		if text := reader.expect(200, "GET", "/v2/team/echo/tags/list", "", ""); !strings.Contains(text, version) {
+			t.Errorf("after publishing %s the reader says %s", version, text)
+		}
+	}
+}
+
+// TestBrokenIndex has an index.json that cannot be read. olareg takes that for an empty repository, and would write a
+// new one over it.
+func TestBrokenIndex(t *testing.T) {
+	root := t.TempDir()
+	writer := place{t: t, handler: newWriter(t, root)}
+	image := writer.image("team/echo", "")
+	writer.expect(201, "PUT", "/v2/team/echo/manifests/1.0.0", v1.MediaTypeImageManifest, image)
+	path := filepath.Join(root, "team", "echo", "index.json")
+	if err := os.WriteFile(path+".new", []byte(`{"manifests":[`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []place{writer, {t: t, handler: NewReader(root)}} {
+		if text := p.expect(500, "GET", "/v2/team/echo/tags/list", "", ""); !strings.Contains(text, "index.json") {
+			t.Errorf("the answer does not name the file: %s", text)
+		}
+	}
+	writer.expect(500, "PUT", "/v2/team/echo/manifests/2.0.0", v1.MediaTypeImageManifest, image)
+	writer.expect(500, "POST", "/v2/team/echo/blobs/uploads/", "", "")
+	if text, err := os.ReadFile(path); err != nil || string(text) != `{"manifests":[` {
+		t.Errorf("the broken index became %q, %v", text, err)
+	}
+	if err := os.WriteFile(path, good, 0o644); err != nil { // so that closing finds a sound directory
+		t.Fatal(err)
+	}
+}
+
+func TestOneWriter(t *testing.T) {
+	root := t.TempDir()
+	first := newWriter(t, root)
+	_, err := OpenWriter(t.Context(), root, WriterOptions{})
+	var busy *BusyError
+	if !errors.As(err, &busy) || busy.Holder != "a test" || busy.Dir != root {
+		t.Errorf("second writer: %v", err)
+	}
+	_ = first
+	if err := Serve(t.Context(), Options{Root: root, Addr: "127.0.0.1:0"}); !errors.As(err, &busy) {
+		t.Errorf("server beside a writer: %v", err)
+	}
+}
+
+// TestSweep leaves what a killed process would: half an upload, half an index.
+func TestSweep(t *testing.T) {
+	root := t.TempDir()
+	p := place{t: t, handler: newWriter(t, root)}
+	p.expect(201, "PUT", "/v2/team/echo/manifests/1.0.0", v1.MediaTypeImageManifest, p.image("team/echo", ""))
+	litter := []string{"_uploads/upload.1", "index.json.2"}
+	for _, name := range litter {
+		path := filepath.Join(root, "team", "other", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("half"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.handler.(*Writer).SweepAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range litter {
+		if _, err := os.Stat(filepath.Join(root, "team", "other", name)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
+	}
+	p.expect(200, "GET", "/v2/team/echo/manifests/1.0.0", "", "")
+}
+
+// running is a server in this process.
+type running struct {
+	Status
+	stop func() error
+}
+
+func start(t *testing.T, o Options) running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan Status, 1), make(chan error, 1)
+	o.Ready = func(s Status) { ready <- s }
+	go func() { ended <- Serve(ctx, o) }()
+	var once sync.Once
+	var err error
+	stop := func() error {
+		once.Do(func() { cancel(); err = <-ended })
+		return err
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	select {
+	case s := <-ready:
+		return running{s, stop}
+	case failure := <-ended:
+		once.Do(func() {})
+		t.Fatalf("serve: %v", failure)
+		return running{}
+	}
+}
+
+func ask(t *testing.T, client *http.Client, method, url, user, secret string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user != "" {
+		req.SetBasicAuth(user, secret)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+func TestServeWithToken(t *testing.T) {
+	root := t.TempDir()
+	s := start(t, Options{Root: root, Addr: "127.0.0.1:0"})
+	if s.Access != ByToken {
+		t.Errorf("access %q", s.Access)
+	}
+	info, err := os.Stat(s.TokenFile)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("token file: %v, %v", info, err)
+	}
+	secret, _ := os.ReadFile(s.TokenFile)
+	token, base := strings.TrimSpace(string(secret)), "http://"+s.Addr+"/v2/"
+	for name, c := range map[string]struct {
+		method, path, user, secret string
+		want                       int
+	}{
+		"reading is open":               {"GET", "team/echo/tags/list", "", "", 404},
+		"reading ignores a wrong token": {"GET", "team/echo/tags/list", "x", "y", 404},
+		"the root tells who may write":  {"GET", "", "", "", 401},
+		"a wrong token is told":         {"GET", "", "x", "y", 401},
+		"the right token is told":       {"GET", "", User, token, 200},
+		"writing needs the token":       {"POST", "team/echo/blobs/uploads/", "", "", 401},
+		"writing needs the right token": {"POST", "team/echo/blobs/uploads/", User, token[1:], 401},
+		"writing with the token":        {"POST", "team/echo/blobs/uploads/", User, token, 202},
+		"deleting needs the token":      {"DELETE", "team/echo/manifests/latest", "", "", 401},
+	} {
+		if got, text := ask(t, http.DefaultClient, c.method, base+c.path, c.user, c.secret); got != c.want {
+			t.Errorf("%s: status %d, expected %d: %s", name, got, c.want, text)
+		}
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	again := start(t, Options{Root: root, Addr: "127.0.0.1:0"})
+	if text, _ := os.ReadFile(again.TokenFile); !bytes.Equal(text, secret) {
+		t.Error("the token changed with a restart")
+	}
+}
+
+func TestServeSocket(t *testing.T) {
+	for name, root := range map[string]string{
+		"short path": t.TempDir(),
+		"long path":  filepath.Join(t.TempDir(), strings.Repeat("long/", 20)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, Options{Root: root, Addr: "127.0.0.1:0"})
+			client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return DialServer(ctx, root) }}}
+			defer client.CloseIdleConnections()
+			if got, text := ask(t, client, "POST", "http://local/v2/team/echo/blobs/uploads/", "", ""); got != 202 {
+				t.Errorf("writing through the socket: %d %s", got, text)
+			}
+			path, err := os.ReadFile(filepath.Join(root, stateDir, socketPath))
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(string(path))
+			if err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("socket: %v, %v", info, err)
+			}
+			client.CloseIdleConnections()
+			if err := s.stop(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(string(path)); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the socket outlives the server: %v", err)
+			}
+			if conn, err := DialServer(t.Context(), root); err == nil {
+				conn.Close()
+				t.Error("a stopped server answers")
+			}
+		})
+	}
+}
+
+// TestServeBeyondLoopback listens on all addresses: open for reading only, until there is an authentication file.
+func TestServeBeyondLoopback(t *testing.T) {
+	s := start(t, Options{Root: t.TempDir(), Addr: "0.0.0.0:0"})
+	if s.Access != Refused || s.TokenFile != "" {
+		t.Errorf("access %q, token file %q", s.Access, s.TokenFile)
+	}
+	base := "http://" + strings.Replace(s.Addr, "[::]", "127.0.0.1", 1) + "/v2/team/echo/"
+	if got, text := ask(t, http.DefaultClient, "POST", base+"blobs/uploads/", User, "x"); got != 403 || !strings.Contains(text, "authentication") {
+		t.Errorf("writing: %d %s", got, text)
+	}
+	if got, _ := ask(t, http.DefaultClient, "GET", base+"tags/list", "", ""); got != 404 {
+		t.Errorf("reading: %d", got)
+	}
+}
+
+const authFileText = `users:
+  ann:
+    cred: "%s"
+acls:
+  - repo: "team/*"
+    access: [read, write]
+    members: [ann]
+  - repo: "open/*"
+    access: [read]
+    anonymous: true
+`
+
+func TestServeWithAuthFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "auth.yaml")
+	if err := os.WriteFile(path, []byte(fmt.Sprintf(authFileText, bcrypted(t, "secret"))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, Options{Root: t.TempDir(), Addr: "0.0.0.0:0", AuthFile: path})
+	if s.Access != ByFile {
+		t.Errorf("access %q", s.Access)
+	}
+	base := "http://" + strings.Replace(s.Addr, "[::]", "127.0.0.1", 1) + "/v2/"
+	for name, c := range map[string]struct {
+		method, path, user, secret string
+		want                       int
+	}{
+		"nobody reads what is closed": {"GET", "team/echo/tags/list", "", "", 401},
+		"anyone reads what is open":   {"GET", "open/echo/tags/list", "", "", 404},
+		"nobody writes what is open":  {"POST", "open/echo/blobs/uploads/", "", "", 401},
+		"ann reads":                   {"GET", "team/echo/tags/list", "ann", "secret", 404},
+		"ann writes":                  {"POST", "team/echo/blobs/uploads/", "ann", "secret", 202},
+		"ann may not delete":          {"DELETE", "team/echo/manifests/latest", "ann", "secret", 401},
+		"a wrong password":            {"GET", "team/echo/tags/list", "ann", "wrong", 401},
+		"a mount of what is closed":   {"POST", "open/echo/blobs/uploads/?mount=" + digest.FromString("").String() + "&from=team/echo", "", "", 401},
+	} {
+		if got, text := ask(t, http.DefaultClient, c.method, base+c.path, c.user, c.secret); got != c.want {
+			t.Errorf("%s: status %d, expected %d: %s", name, got, c.want, text)
+		}
+	}
+	for name, content := range map[string]string{"missing": "", "broken": "users: ["} {
+		bad := filepath.Join(t.TempDir(), "auth.yaml")
+		if content != "" {
+			if err := os.WriteFile(bad, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := Serve(t.Context(), Options{Root: t.TempDir(), Addr: "127.0.0.1:0", AuthFile: bad}); err == nil {
+			t.Errorf("%s authentication file: served", name)
+		}
+	}
+}
+
+// TestGracefulStop ends the server during an upload: it is let finish.
+func TestGracefulStop(t *testing.T) {
+	root := t.TempDir()
+	s := start(t, Options{Root: root, Addr: "127.0.0.1:0"})
+	secret, _ := os.ReadFile(s.TokenFile)
+	content := strings.Repeat("x", 1<<20)
+	reading, writing := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+s.Addr+"/v2/team/echo/blobs/uploads/?digest="+digest.FromString(content).String(), reading)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth(User, strings.TrimSpace(string(secret)))
+	answered := make(chan int, 1)
+	go func() {
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			answered <- 0
+			return
+		}
+		resp.Body.Close()
+		answered <- resp.StatusCode
+	}()
+	if _, err := io.WriteString(writing, content[:len(content)/2]); err != nil {
+		t.Fatal(err)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stop() }()
+	select {
+	case err := <-stopped:
+		t.Fatalf("stopped during an upload: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if _, err := io.WriteString(writing, content[len(content)/2:]); err != nil {
+		t.Fatal(err)
+	}
+	writing.Close()
+	if status := <-answered; status != http.StatusCreated {
+		t.Errorf("upload: status %d", status)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "team", "echo", "blobs", "sha256", digest.FromString(content).Encoded())); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLocalIsCutOff(t *testing.T) {
+	release := make(chan struct{})
+	l := NewLocal(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	transport := &http.Transport{DialContext: l.DialContext}
+	defer transport.CloseIdleConnections()
+	ended := make(chan error, 1)
+	go func() {
+		resp, err := (&http.Client{Transport: transport}).Get("http://local/")
+		if err == nil {
+			resp.Body.Close()
+		}
+		ended <- err
+	}()
+	time.Sleep(20 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := l.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("a request that was cut off succeeded")
+	}
+	close(release)
+	if _, err := l.DialContext(t.Context(), "", ""); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("dial after close: %v", err)
+	}
+}
+
+func bcrypted(t *testing.T, secret string) string {
+	t.Helper()
+	hash, err := config.PassHashBcrypt(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hash
+}
