@@ -1,15 +1,19 @@
 package plugindir
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/loadr-plugins/loadr/manifest"
 )
+
+const spaceHint = "free some space on the disk and run the command again"
 
 // BusyError says that another process is changing the directory and that waiting was not wanted.
 type BusyError struct {
@@ -38,6 +42,9 @@ func (e *AccessError) Unwrap() error { return e.Err }
 
 // Hint says what to do.
 func (e *AccessError) Hint() string {
+	if errors.Is(e.Err, syscall.ENOSPC) {
+		return spaceHint
+	}
 	return "make the folder readable and writable, or name another one with --plugins-dir or LOADR_PLUGINS_DIR"
 }
 
@@ -156,6 +163,9 @@ func (e *ApplyError) Unwrap() []error { return []error{e.Err, e.Undo} }
 func (e *ApplyError) Hint() string {
 	if isInUse(e.Err) {
 		return "a program is using it: end it and run the command again"
+	}
+	if errors.Is(e.Err, syscall.ENOSPC) {
+		return spaceHint
 	}
 	if e.Undo != nil {
 		return "remove the cause and run the command again: it finishes or undoes the change first"
