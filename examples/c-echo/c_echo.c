@@ -387,7 +387,7 @@ static const char *read_request(struct request *r, struct span text, size_t *whe
     };
     struct scan s = scan_of(text);
     int ok = fields(&s, wanted);
-    skip_space(&s);
+    if (ok) skip_space(&s);
     *where = (size_t)(s.at - s.start);
     if (!ok) return s.problem;
     if (s.at != s.end) return "unexpected text after the object";
