@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/loadr-plugins/loadr/internal/testplugin"
+	"github.com/loadr-plugins/loadr/loader/binfile"
 	"github.com/loadr-plugins/loadr/manifest"
 )
 
@@ -109,6 +110,30 @@ func TestNewestGlibc(t *testing.T) {
 	} {
 		if got := newestGlibc(test.names); got != test.want {
 			t.Errorf("%v: %q, want %q", test.names, got, test.want)
+		}
+	}
+}
+
+func TestNeededLibc(t *testing.T) {
+	needs := func(version string, weak bool) []binfile.Version {
+		return []binfile.Version{{Library: "libc.so.6", Name: "GLIBC_2.4"}, {Library: "libc.so.6", Name: version, Weak: weak}}
+	}
+	for label, test := range map[string]struct {
+		file binfile.File
+		want string
+	}{
+		"newest":                {binfile.File{Format: manifest.ELF, Versions: needs("GLIBC_2.30", false)}, "glibc>=2.30"},
+		"weak ones do not bind": {binfile.File{Format: manifest.ELF, Versions: needs("GLIBC_2.30", true)}, "glibc>=2.4"},
+		"no versions":           {binfile.File{Format: manifest.ELF, Needs: []string{"libm.so.6", "libc.so.6"}}, "glibc"},
+		"only the loader":       {binfile.File{Format: manifest.ELF, Needs: []string{"ld-linux-aarch64.so.1"}}, "glibc"},
+		"musl":                  {binfile.File{Format: manifest.ELF, Needs: []string{"libc.so"}}, "musl"},
+		"musl of Alpine":        {binfile.File{Format: manifest.ELF, Needs: []string{"libc.musl-x86_64.so.1"}}, "musl"},
+		"FreeBSD":               {binfile.File{Format: manifest.ELF, Needs: []string{"libc.so.7"}}, ""},
+		"none":                  {binfile.File{Format: manifest.ELF}, ""},
+		"not of ELF":            {binfile.File{Format: manifest.PE, Needs: []string{"libc.so"}}, ""},
+	} {
+		if got := neededLibc(&test.file).String(); got != test.want {
+			t.Errorf("%s: %q, want %q", label, got, test.want)
 		}
 	}
 }
