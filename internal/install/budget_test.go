@@ -13,7 +13,6 @@ import (
 
 	"github.com/loadr-plugins/loadr/internal/install"
 	"github.com/loadr-plugins/loadr/internal/testregistry"
-	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
 )
 
@@ -49,7 +48,7 @@ func TestRequestBudget(t *testing.T) {
 // TestRequestsOfCandidates has the newest versions not fit: each costs one request, the older ones none.
 func TestRequestsOfCandidates(t *testing.T) {
 	p, server := remote(t, spec{name: "echo", version: "1.0.0"}, spec{name: "echo", version: "1.1.0"},
-		spec{name: "echo", version: "1.2.0", requires: "^2"}, spec{name: "echo", version: "1.3.0", targets: []manifest.Target{darwin}})
+		spec{name: "echo", version: "1.2.0", requires: "^2"}, spec{name: "echo", version: "1.3.0", targets: darwinOnly})
 	report := p.install("echo@^1")
 	wantRequests(t, server, "install", "GET tags", "GET manifest", "GET manifest", "GET manifest", "GET blob")
 	wantVersions(t, "installed", p.versions(), map[string]string{"echo": "1.1.0"})

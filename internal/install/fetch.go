@@ -54,7 +54,7 @@ func (it *item) wrap(err error) error {
 }
 
 // plan compares the lock with the records of the plugins directory.
-func (in *Installer) plan(j *job) ([]*item, error) {
+func (in *Installer) plan(ctx context.Context, j *job) ([]*item, error) {
 	dir := in.dir()
 	state, err := dir.State()
 	if err != nil {
@@ -79,7 +79,7 @@ func (in *Installer) plan(j *job) ([]*item, error) {
 }
 
 // inPlace says whether a plugin's folder holds what the lock wants, judged by our records and the files' sizes. verify
-// reads every byte; a sync that has nothing to do must not.
+// and --force read every byte; a sync that has nothing to do must not.
 func (in *Installer) inPlace(name string, files map[string]digest.Digest, t lockfile.Target) bool {
 	entry, ok := entryOf(files)
 	if !ok || files[manifestName] != t.PluginTOML || files[entry] != t.Library {

@@ -63,7 +63,7 @@ type Options struct {
 	HostABI map[manifest.Family]string
 	// Prune removes installed plugins that the lock does not name.
 	Prune bool
-	// Force overwrites folders that were made by hand.
+	// Force overwrites folders that were made by hand, and reads installed bytes again to replace altered ones.
 	Force bool
 	// NoWait fails when another process is at work on the directory.
 	NoWait bool
@@ -85,7 +85,7 @@ func (in *Installer) Install(ctx context.Context, o Options) (*Report, error) {
 	if err := in.resolve(ctx, job); err != nil { // the lock: what was chosen, for every target
 		return nil, err
 	}
-	items, err := in.plan(job) // what has to change in the plugins directory
+	items, err := in.plan(ctx, job) // what has to change in the plugins directory
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,10 @@ import (
 	"github.com/loadr-plugins/loadr/resolve"
 )
 
-var everywhere = []manifest.Target{linux, darwin, windows}
+var (
+	everywhere = []manifest.Target{linux, darwin, windows}
+	darwinOnly = []manifest.Target{darwin}
+)
 
 // projectText asks for two plugins on three platforms.
 const projectText = `# what the tests need
@@ -257,14 +260,19 @@ func TestAllMustAnswer(t *testing.T) {
 			good, down := testregistry.New(t), testregistry.New(t)
 			publishTo(t, newClient(t, registry.Options{}), good.Host()+"/team", spec{name: "echo"})
 			down.Inject(test.fault)
-			for _, namespaces := range [][]string{{good.Host() + "/team", down.Host() + "/team"}, {down.Host() + "/team", good.Host() + "/team"}} {
-				p := newProject(t, newClient(t, registry.Options{Idle: 300 * time.Millisecond}), namespaces...)
-				before := p.snapshot()
-				_, err := p.try(install.Options{Want: references(t, "echo")})
-				if !test.want(err) {
-					t.Errorf("error %T %v", err, err)
-				}
-				p.wantUnchanged(before)
+			namespaces := []string{good.Host() + "/team", down.Host() + "/team"}
+			for _, order := range []string{"the good one first", "the good one last"} {
+				p := newProject(t, newClient(t, registry.Options{Idle: 300 * time.Millisecond}), slices.Clone(namespaces)...)
+				t.Run(order, func(t *testing.T) {
+					t.Parallel()
+					before := p.snapshot()
+					_, err := p.try(install.Options{Want: references(t, "echo")})
+					if !test.want(err) {
+						t.Errorf("error %T %v", err, err)
+					}
+					p.wantUnchanged(before)
+				})
+				slices.Reverse(namespaces)
 			}
 		})
 	}

@@ -59,7 +59,10 @@ func (e *VerifyError) Error() string {
 
 // Hint says how to repair.
 func (e *VerifyError) Hint() string {
-	if e.Has(Altered) || e.Has(Drifted) {
+	switch {
+	case e.Has(Altered):
+		return "'loadr plugin sync --force' reads every byte again and replaces what differs from the lock"
+	case e.Has(Drifted):
 		return "'loadr plugin sync' makes the directory equal to the lock again"
 	}
 	return ""
@@ -170,7 +173,7 @@ func (in *Installer) verifyOne(ctx context.Context, lock *lockfile.Lock, state *
 			add(Altered, "%s", problem)
 		}
 	}
-	if isLocked && isInstalled {
+	if isLocked && isInstalled && len(v.Problems) == 0 {
 		in.verifyLocked(lock, locked, state, add)
 	}
 	if isLocked && !in.offline {
