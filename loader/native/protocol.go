@@ -61,15 +61,26 @@ func (p *protocol) Execute(ctx context.Context, request []byte, use func(reply [
 	return p.ended(p.executeApart(ctx, bytes.Clone(request), use), started)
 }
 
-// enter waits for a free place among the calls in flight.
+// enter waits for a free place among the calls in flight. Where there is one, it looks at one channel at a time, which is
+// several times faster than at all of them together.
 func (p *protocol) enter(ctx context.Context) error {
 	select {
 	case <-p.closed:
 		return &plugin.ClosedError{Plugin: p.name}
-	case <-ctx.Done():
-		return &waitError{ctx.Err()}
 	default:
 	}
+	if err := ctx.Err(); err != nil {
+		return &waitError{err}
+	}
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	default:
+		return p.enterSlowly(ctx)
+	}
+}
+
+func (p *protocol) enterSlowly(ctx context.Context) error {
 	select {
 	case p.slots <- struct{}{}:
 		return nil
