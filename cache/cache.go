@@ -39,8 +39,8 @@ type Cache struct {
 
 // Blob names bytes.
 type Blob struct {
-	Digest digest.Digest // sha256
-	Size   int64         // bytes
+	Digest digest.Digest `json:"digest"` // sha256
+	Size   int64         `json:"size"`   // bytes
 }
 
 // Open gives the cache in dir. Nothing is read or created before it is needed; a cache that is only read may lie in a

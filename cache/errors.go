@@ -10,9 +10,9 @@ import (
 
 // MissingError says that a blob is not in the cache. Unwrap gives the *MismatchError of one that was corrupt.
 type MissingError struct {
-	Blob    Blob
-	Dir     string // of the cache
-	Corrupt error  // what was wrong with it, before it was removed; nil when there was none
+	Blob    Blob   `json:"blob"`
+	Dir     string `json:"dir"` // of the cache
+	Corrupt error  `json:"-"`   // what was wrong with it, before it was removed; nil when there was none
 }
 
 func (e *MissingError) Error() string {
@@ -26,9 +26,9 @@ func (e *MissingError) Unwrap() error { return e.Corrupt }
 
 // MismatchError says that bytes are not those that a digest and length promised.
 type MismatchError struct {
-	Want   Blob
-	Size   int64         // found; with more than was wanted, reading stopped here
-	Digest digest.Digest // found; empty when the length already differed
+	Want   Blob          `json:"want"`
+	Size   int64         `json:"size"`   // found; with more than was wanted, reading stopped here
+	Digest digest.Digest `json:"digest"` // found; empty when the length already differed
 }
 
 func (e *MismatchError) Error() string {
@@ -43,8 +43,8 @@ func (e *MismatchError) Error() string {
 
 // WriteError says that the cache can't be written to.
 type WriteError struct {
-	Dir string // of the cache
-	Err error
+	Dir string `json:"dir"` // of the cache
+	Err error  `json:"-"`
 }
 
 func (e *WriteError) Error() string { return fmt.Sprintf("cache %s: %v", e.Dir, e.Err) }

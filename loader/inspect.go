@@ -150,8 +150,8 @@ func withoutPath(err error) error {
 
 // InspectError says which file could not be inspected, and why.
 type InspectError struct {
-	Path string
-	Err  error
+	Path string `json:"path"`
+	Err  error  `json:"-"`
 }
 
 // Error names the file and the reason.

@@ -44,10 +44,10 @@ func libraryOf(lib *manifest.Library) string {
 
 // TargetMismatchError says that a library is not one for a target.
 type TargetMismatchError struct {
-	Target manifest.Target
-	Fact   string // what differs: "format", "machine", "C library"
-	Want   string
-	Found  string
+	Target manifest.Target `json:"target"`
+	Fact   string          `json:"fact"` // what differs: "format", "machine", "C library"
+	Want   string          `json:"want"`
+	Found  string          `json:"found"`
 }
 
 // Error names the target, what was expected and what was found.

@@ -7,10 +7,11 @@ import (
 
 // SyntaxError is one thing that is wrong in loadr.toml or loadr.lock at a known place.
 type SyntaxError struct {
-	File         string
-	Line, Column int    // from 1, columns in characters
-	Detail       string // object, expected, found
-	Advice       string // what to do; may be empty
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"` // from 1, columns in characters
+	Detail string `json:"detail"` // object, expected, found
+	Advice string `json:"advice"` // what to do; may be empty
 }
 
 func (e *SyntaxError) Error() string {
@@ -22,8 +23,9 @@ func (e *SyntaxError) Hint() string { return e.Advice }
 
 // SizeError is a file that is larger than any such file should be.
 type SizeError struct {
-	File       string
-	Size, Most int // bytes
+	File string `json:"file"`
+	Size int    `json:"size"`
+	Most int    `json:"most"` // bytes
 }
 
 func (e *SizeError) Error() string {
@@ -32,9 +34,9 @@ func (e *SizeError) Error() string {
 
 // NewerFormatError is a lock that a later version of the program wrote.
 type NewerFormatError struct {
-	File  string
-	Found string // format version of the file
-	Known int    // the newest that this program reads
+	File  string `json:"file"`
+	Found string `json:"found"` // format version of the file
+	Known int    `json:"known"` // the newest that this program reads
 }
 
 func (e *NewerFormatError) Error() string {
@@ -60,8 +62,8 @@ func (e *TruncatedError) Hint() string {
 
 // ConflictError is a lock with the marks of a merge that nobody finished.
 type ConflictError struct {
-	File string
-	Line int // of the first mark, from 1
+	File string `json:"file"`
+	Line int    `json:"line"` // of the first mark, from 1
 }
 
 func (e *ConflictError) Error() string {
@@ -75,11 +77,13 @@ func (e *ConflictError) Hint() string {
 
 // DigestError is a lock with a digest that can't be one.
 type DigestError struct {
-	File         string
-	Line, Column int    // from 1
-	Entry        string // plugin, and target where it is one of a target
-	Field        string
-	Want, Found  string
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"` // from 1
+	Entry  string `json:"entry"`  // plugin, and target where it is one of a target
+	Field  string `json:"field"`
+	Want   string `json:"want"`
+	Found  string `json:"found"`
 }
 
 func (e *DigestError) Error() string {
@@ -94,10 +98,10 @@ func (e *DigestError) Hint() string {
 
 // DuplicateError is a lock that holds the same plugin, or the same target of a plugin, twice.
 type DuplicateError struct {
-	File  string
-	Line  int // of the second, from 1
-	First int // line of the first
-	Entry string
+	File  string `json:"file"`
+	Line  int    `json:"line"`  // of the second, from 1
+	First int    `json:"first"` // line of the first
+	Entry string `json:"entry"`
 }
 
 func (e *DuplicateError) Error() string {

@@ -9,12 +9,12 @@ import (
 
 // Error is one thing wrong in a manifest, or in a name given outside of one. File and position are empty for the latter.
 type Error struct {
-	File   string
-	Line   int    // from 1; 0 where there is no position
-	Column int    // from 1, in characters
-	Field  string // dotted path: plugin.kind; empty for broken TOML
-	Found  string // as shown to a person: quoted, shortened, without control characters
-	Want   string // what is allowed
+	File   string `json:"file"`
+	Line   int    `json:"line"`   // from 1; 0 where there is no position
+	Column int    `json:"column"` // from 1, in characters
+	Field  string `json:"field"`  // dotted path: plugin.kind; empty for broken TOML
+	Found  string `json:"found"`  // as shown to a person: quoted, shortened, without control characters
+	Want   string `json:"want"`   // what is allowed
 	hint   string
 }
 

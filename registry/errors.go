@@ -12,8 +12,8 @@ import (
 
 // ReferenceError is a reference that cannot be read.
 type ReferenceError struct {
-	Text string
-	Want string // what is wrong and what was expected
+	Text string `json:"text"`
+	Want string `json:"want"` // what is wrong and what was expected
 }
 
 func (e *ReferenceError) Error() string { return fmt.Sprintf("reference %q: %s", e.Text, e.Want) }
@@ -25,8 +25,8 @@ func (e *ReferenceError) Hint() string {
 
 // NotFoundError says that the registry was reached, was satisfied with who asked, and does not have it.
 type NotFoundError struct {
-	Repository Repository
-	What       string // a version, digest or blob; empty: the repository itself
+	Repository Repository `json:"repository"`
+	What       string     `json:"what"` // a version, digest or blob; empty: the repository itself
 }
 
 func (e *NotFoundError) Error() string {
@@ -38,9 +38,9 @@ func (e *NotFoundError) Error() string {
 
 // AuthError says that a registry wants other credentials. It never means that something is absent.
 type AuthError struct {
-	Registry string
-	Denied   bool // the credentials were accepted and are not allowed to do this
-	Cause    error
+	Registry string `json:"registry"`
+	Denied   bool   `json:"denied"` // the credentials were accepted and are not allowed to do this
+	Cause    error  `json:"-"`
 }
 
 func (e *AuthError) Error() string {
@@ -63,10 +63,10 @@ func (e *AuthError) Hint() string {
 // UnavailableError says that a registry did not answer, or not with what its protocol promises: nothing is known about
 // what it holds.
 type UnavailableError struct {
-	Registry string
-	Status   int // of the HTTP response; 0 when there was none
-	Timeout  bool
-	Cause    error
+	Registry string `json:"registry"`
+	Status   int    `json:"status"` // of the HTTP response; 0 when there was none
+	Timeout  bool   `json:"timeout"`
+	Cause    error  `json:"-"`
 }
 
 func (e *UnavailableError) Error() string {
@@ -91,10 +91,10 @@ func (e *UnavailableError) Hint() string {
 
 // IntegrityError is content that is not what its digest or length promised.
 type IntegrityError struct {
-	Object  string // what was read
-	Want    string // digest or length
-	Got     string
-	Altered bool // the content is a whole, sound artifact: a copy that was rewritten on the way
+	Object  string `json:"object"` // what was read
+	Want    string `json:"want"`   // digest or length
+	Got     string `json:"got"`
+	Altered bool   `json:"altered"` // the content is a whole, sound artifact: a copy that was rewritten on the way
 }
 
 func (e *IntegrityError) Error() string {
@@ -114,18 +114,18 @@ func (e *IntegrityError) Hint() string {
 
 // InvalidArtifactError is content that is what its digest promised, and not a plugin, or not the one asked for.
 type InvalidArtifactError struct {
-	Object  string
-	Problem string // what was expected and found
+	Object  string `json:"object"`
+	Problem string `json:"problem"` // what was expected and found
 }
 
 func (e *InvalidArtifactError) Error() string { return e.Object + ": " + e.Problem }
 
 // VersionExistsError refuses to publish other content under a version that is taken.
 type VersionExistsError struct {
-	Repository  Repository
-	Version     string
-	Existing    digest.Digest // index digest of what is there
-	Differences []string      // what differs, one line each
+	Repository  Repository    `json:"repository"`
+	Version     string        `json:"version"`
+	Existing    digest.Digest `json:"existing"`    // index digest of what is there
+	Differences []string      `json:"differences"` // what differs, one line each
 }
 
 func (e *VersionExistsError) Error() string {

@@ -17,8 +17,9 @@ import (
 
 // MergeError says that two packs cannot become one release.
 type MergeError struct {
-	A, B    string // folders of the packs
-	Problem string
+	A       string `json:"a"`
+	B       string `json:"b"` // folders of the packs
+	Problem string `json:"problem"`
 }
 
 func (e *MergeError) Error() string { return fmt.Sprintf("packs %s and %s: %s", e.A, e.B, e.Problem) }

@@ -118,6 +118,9 @@ type Repository struct {
 // String gives registry/namespace/name.
 func (r Repository) String() string { return r.Source() + "/" + r.Name }
 
+// MarshalText is String, for JSON.
+func (r Repository) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
 // Source gives registry/namespace, what a lock calls the source of a plugin.
 func (r Repository) Source() string { return r.Registry + "/" + r.Namespace }
 

@@ -11,13 +11,13 @@ import (
 
 // NoVersionError says that no version of a plugin fits.
 type NoVersionError struct {
-	Name    string
-	Range   Range
-	Targets []manifest.Target
+	Name    string            `json:"name"`
+	Range   Range             `json:"range"`
+	Targets []manifest.Target `json:"targets"`
 	// Rejected holds every version, newest first, each once.
-	Rejected []Rejection
+	Rejected []Rejection `json:"rejected"`
 	// Ignored are listed words that are not versions, sorted.
-	Ignored []string
+	Ignored []string `json:"ignored"`
 	advice  string
 }
 

@@ -31,9 +31,9 @@ type group struct {
 
 // RangeError is text that is not a range.
 type RangeError struct {
-	Text   string // as given
-	Detail string // which part, and what is wrong with it
-	Advice string // what to write instead; may be empty
+	Text   string `json:"text"`   // as given
+	Detail string `json:"detail"` // which part, and what is wrong with it
+	Advice string `json:"advice"` // what to write instead; may be empty
 }
 
 func (e *RangeError) Error() string { return fmt.Sprintf("range %q: %s", e.Text, e.Detail) }
@@ -78,6 +78,9 @@ func Allows(rng, version string) bool {
 	r, err := ParseRange(rng)
 	return err == nil && r.Allows(version)
 }
+
+// MarshalText is String, for JSON.
+func (r Range) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // String gives the range as it was written.
 func (r Range) String() string {

@@ -9,8 +9,8 @@ import (
 
 // VersionError is text that is not a version.
 type VersionError struct {
-	Text   string
-	Detail string // what was expected
+	Text   string `json:"text"`
+	Detail string `json:"detail"` // what was expected
 }
 
 func (e *VersionError) Error() string { return fmt.Sprintf("version %q: %s", e.Text, e.Detail) }

@@ -43,8 +43,8 @@ type file struct {
 
 // Error is a configuration that can't be used.
 type Error struct {
-	File   string // path of config.toml, or the name of an environment variable
-	Detail string // with line and column where the file has them
+	File   string `json:"file"`   // path of config.toml, or the name of an environment variable
+	Detail string `json:"detail"` // with line and column where the file has them
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("configuration %s: %s", e.File, e.Detail) }

@@ -17,8 +17,8 @@ const spaceHint = "free some space on the disk and run the command again"
 
 // BusyError says that another process is changing the directory and that waiting was not wanted.
 type BusyError struct {
-	Dir    string
-	Holder string // who; empty when not known
+	Dir    string `json:"dir"`
+	Holder string `json:"holder"` // who; empty when not known
 }
 
 func (e *BusyError) Error() string {
@@ -32,8 +32,8 @@ func (e *BusyError) Hint() string {
 
 // AccessError says that the directory can't be read or written.
 type AccessError struct {
-	Dir string
-	Err error
+	Dir string `json:"dir"`
+	Err error  `json:"-"`
 }
 
 func (e *AccessError) Error() string { return fmt.Sprintf("plugins directory %s: %v", e.Dir, e.Err) }
@@ -50,8 +50,8 @@ func (e *AccessError) Hint() string {
 
 // RecordError says that one of our own records is not what we write: damaged, edited, or by a newer version.
 type RecordError struct {
-	Path   string
-	Detail string
+	Path   string `json:"path"`
+	Detail string `json:"detail"`
 }
 
 func (e *RecordError) Error() string { return fmt.Sprintf("%s: %s", e.Path, e.Detail) }
@@ -67,8 +67,9 @@ func (e *RecordError) Hint() string {
 
 // OwnerError says that the directory belongs to another project.
 type OwnerError struct {
-	Dir           string
-	Owner, Wanted string
+	Dir    string `json:"dir"`
+	Owner  string `json:"owner"`
+	Wanted string `json:"wanted"`
 }
 
 func (e *OwnerError) Error() string {
@@ -82,9 +83,10 @@ func (e *OwnerError) Hint() string {
 
 // TargetError says that the directory holds plugins for another platform, which would stay beside the new ones.
 type TargetError struct {
-	Dir          string
-	Have, Wanted manifest.Target
-	Plugins      []string // that would stay, sorted
+	Dir     string          `json:"dir"`
+	Have    manifest.Target `json:"have"`
+	Wanted  manifest.Target `json:"wanted"`
+	Plugins []string        `json:"plugins"` // that would stay, sorted
 }
 
 func (e *TargetError) Error() string {
@@ -97,8 +99,8 @@ func (e *TargetError) Hint() string { return "name another folder with --plugins
 
 // UnmanagedError says that something we did not make is in a plugin's place.
 type UnmanagedError struct {
-	Name string
-	Path string
+	Name string `json:"name"`
+	Path string `json:"path"`
 }
 
 func (e *UnmanagedError) Error() string {
@@ -110,8 +112,8 @@ func (e *UnmanagedError) Hint() string { return "move it away, or replace it wit
 
 // NotInstalledError says that there is no such plugin.
 type NotInstalledError struct {
-	Dir  string
-	Name string
+	Dir  string `json:"dir"`
+	Name string `json:"name"`
 }
 
 func (e *NotInstalledError) Error() string {
@@ -123,11 +125,14 @@ func (e *NotInstalledError) Hint() string { return "loadr plugin list shows what
 
 // DigestError says that a file to be installed is not the one that was verified.
 type DigestError struct {
-	Plugin, File string
-	Source       string // path it was copied from; empty for given bytes
-	Want, Got    digest.Digest
+	Plugin string        `json:"plugin"`
+	File   string        `json:"file"`
+	Source string        `json:"source"` // path it was copied from; empty for given bytes
+	Want   digest.Digest `json:"want"`
+	Got    digest.Digest `json:"got"`
 
-	WantSize, GotSize int64 // bytes
+	WantSize int64 `json:"want_size"`
+	GotSize  int64 `json:"got_size"` // bytes
 }
 
 func (e *DigestError) Error() string {
@@ -144,10 +149,10 @@ func (e *UnfinishedError) Error() string {
 
 // ApplyError says that a change failed while it was being activated, and what became of it.
 type ApplyError struct {
-	What string // "plugin x" or the path of a project file
-	Err  error
+	What string `json:"what"` // "plugin x" or the path of a project file
+	Err  error  `json:"-"`
 	// Undo is why the old state could not be restored; nil when it was. Recover tries again.
-	Undo error
+	Undo error `json:"-"`
 }
 
 func (e *ApplyError) Error() string {

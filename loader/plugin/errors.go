@@ -12,8 +12,9 @@ import (
 
 // DigestError says that a file does not hold the bytes that were asked for. Nothing of it was opened.
 type DigestError struct {
-	Path        string
-	Want, Found digest.Digest
+	Path  string        `json:"path"`
+	Want  digest.Digest `json:"want"`
+	Found digest.Digest `json:"found"`
 }
 
 func (e *DigestError) Error() string {
@@ -22,8 +23,8 @@ func (e *DigestError) Error() string {
 
 // OpenError says that the system could not open a library.
 type OpenError struct {
-	Library string // path of the file that was to be opened
-	Problem string // the system's words
+	Library string `json:"library"` // path of the file that was to be opened
+	Problem string `json:"problem"` // the system's words
 }
 
 func (e *OpenError) Error() string {
@@ -45,9 +46,9 @@ func (e *OpenError) Hint() string {
 
 // FamilyError says that a library is to be called through an interface that this program does not host.
 type FamilyError struct {
-	Library string
-	Family  manifest.Family
-	Hosted  []manifest.Family
+	Library string            `json:"library"`
+	Family  manifest.Family   `json:"family"`
+	Hosted  []manifest.Family `json:"hosted"`
 }
 
 func (e *FamilyError) Error() string {
@@ -56,8 +57,8 @@ func (e *FamilyError) Error() string {
 
 // MissingSymbolError says that a library does not export a function of its interface.
 type MissingSymbolError struct {
-	Library string
-	Symbol  string
+	Library string `json:"library"`
+	Symbol  string `json:"symbol"`
 }
 
 func (e *MissingSymbolError) Error() string {
@@ -66,8 +67,9 @@ func (e *MissingSymbolError) Error() string {
 
 // VersionError says that a library implements another version of the interface.
 type VersionError struct {
-	Library     string
-	Want, Found uint32
+	Library string `json:"library"`
+	Want    uint32 `json:"want"`
+	Found   uint32 `json:"found"`
 }
 
 func (e *VersionError) Error() string {
@@ -76,8 +78,8 @@ func (e *VersionError) Error() string {
 
 // RequestError says that a request was not handed over, since it is not what the interface allows.
 type RequestError struct {
-	Plugin  string
-	Problem string
+	Plugin  string `json:"plugin"`
+	Problem string `json:"problem"`
 }
 
 func (e *RequestError) Error() string {
@@ -89,10 +91,10 @@ const excerptSize = 200
 
 // ReplyError says that a plugin returned something that is not a reply: null, too much, or no JSON.
 type ReplyError struct {
-	Plugin  string
-	Call    string // info or execute
-	Problem string
-	Excerpt string // the reply's beginning; may not be UTF-8
+	Plugin  string `json:"plugin"`
+	Call    string `json:"call"` // info or execute
+	Problem string `json:"problem"`
+	Excerpt string `json:"excerpt"` // the reply's beginning; may not be UTF-8
 }
 
 // NewReplyError keeps the beginning of the reply, so that the error outlives it.
@@ -110,9 +112,9 @@ func (e *ReplyError) Error() string {
 
 // TimeoutError says that the context's deadline passed before the plugin replied. It is a context.DeadlineExceeded.
 type TimeoutError struct {
-	Plugin string
-	Call   string        // start, info or execute
-	After  time.Duration // how long the caller waited
+	Plugin string        `json:"plugin"`
+	Call   string        `json:"call"`     // start, info or execute
+	After  time.Duration `json:"after_ns"` // how long the caller waited
 	cause  error
 }
 
@@ -138,10 +140,10 @@ func (e *ClosedError) Error() string { return fmt.Sprintf("plugin %q: closed", e
 
 // CrashError says that the process in which a plugin ran has ended by itself, with a call in flight or before one.
 type CrashError struct {
-	Plugin    string
-	Signal    string // such as SIGSEGV; empty: it exited
-	ExitCode  int    // meaningful when Signal is empty
-	LastWords string // the end of what it wrote to standard output and standard error; may not be UTF-8
+	Plugin    string `json:"plugin"`
+	Signal    string `json:"signal"`     // such as SIGSEGV; empty: it exited
+	ExitCode  int    `json:"exit_code"`  // meaningful when Signal is empty
+	LastWords string `json:"last_words"` // the end of what it wrote to standard output and standard error; may not be UTF-8
 }
 
 func (e *CrashError) Error() string {
@@ -168,8 +170,8 @@ func lastLine(words string) string {
 
 // WorkerError says that the worker program could not be started or is not the one that belongs to this program.
 type WorkerError struct {
-	Path    string
-	Problem string
+	Path    string `json:"path"`
+	Problem string `json:"problem"`
 	cause   error
 }
 

@@ -4,8 +4,8 @@ import "fmt"
 
 // BusyError says that another process is writing the directory registry.
 type BusyError struct {
-	Dir    string
-	Holder string // who, as far as known
+	Dir    string `json:"dir"`
+	Holder string `json:"holder"` // who, as far as known
 }
 
 func (e *BusyError) Error() string {
