@@ -79,9 +79,6 @@ func Allows(rng, version string) bool {
 	return err == nil && r.Allows(version)
 }
 
-// MarshalText is String, for JSON.
-func (r Range) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
-
 // String gives the range as it was written.
 func (r Range) String() string {
 	if r.text == "" {
