@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,9 +26,12 @@ func newNewCmd(a *app) *cobra.Command {
 		Args:  args(cobra.RangeArgs(1, 2)),
 		RunE: func(_ *cobra.Command, words []string) error {
 			if lang != "c" {
-				return &usageError{"--lang", fmt.Sprintf("%q: expected c", lang)}
+				return usage("--lang: %q: expected c", lang)
 			}
 			name, dir := words[0], words[len(words)-1]
+			if err := manifest.CheckName(name); err != nil {
+				return usage("%v", err)
+			}
 			target, ok := loader.HostTarget()
 			if !ok {
 				target = "x86_64-unknown-linux-gnu"
@@ -65,14 +67,14 @@ func (f *packFlags) add(cmd *cobra.Command) {
 func (f *packFlags) options() (o publish.PackOptions, err error) {
 	o.Machine, _ = loader.HostTarget()
 	if o.Created, err = publish.SourceDate(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
-		return o, err
+		return o, usage("%v", err)
 	}
 	o.Targets = map[manifest.Target]string{}
 	for _, word := range f.targets {
 		name, path, _ := strings.Cut(word, "=")
 		target, err := manifest.ParseTarget(name)
 		if err != nil {
-			return o, &usageError{"--target", err.Error()}
+			return o, usage("--target: %v", err)
 		}
 		o.Targets[target] = path
 	}
@@ -97,27 +99,32 @@ func newPackCmd(a *app) *cobra.Command {
 					return err
 				}
 			}
-			pack, warnings, err := publish.Pack(cmd.Context(), o)
-			a.warnAll(warnings)
-			if err != nil {
-				return err
-			}
-			result := packResult{Path: pack.Dir(), Digest: pack.Digest(), Name: pack.Release().Name, Version: pack.Release().Version}
-			for _, t := range pack.Release().Targets {
-				result.Targets = append(result.Targets, t.Target)
-			}
-			for _, w := range warnings {
-				result.Warnings = append(result.Warnings, w.String())
-			}
-			return a.print(result, func() {
-				a.line("packed %s %s for %s into %s", result.Name, result.Version, joined(result.Targets), result.Path)
-				a.line("%s", result.Digest)
-			})
+			return a.runPack(cmd.Context(), o)
 		},
 	}
 	f.add(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "the `folder` to write (default NAME-VERSION.oci)")
 	return cmd
+}
+
+func (a *app) runPack(ctx context.Context, o publish.PackOptions) error {
+	pack, warnings, err := publish.Pack(ctx, o)
+	a.warnAll(warnings)
+	if err != nil {
+		return err
+	}
+	release := pack.Release()
+	r := packResult{Name: release.Name, Version: release.Version, Path: pack.Dir(), Digest: pack.Digest(), Warnings: []string{}}
+	for _, t := range release.Targets {
+		r.Targets = append(r.Targets, t.Target)
+	}
+	for _, w := range warnings {
+		r.Warnings = append(r.Warnings, w.String())
+	}
+	return a.print(r, func() {
+		a.line("packed %s %s for %s into %s", r.Name, r.Version, joined(r.Targets), r.Path)
+		a.line("%s", r.Digest)
+	})
 }
 
 type packResult struct {
@@ -126,16 +133,11 @@ type packResult struct {
 	Path     string            `json:"path"`
 	Digest   digest.Digest     `json:"digest"`
 	Targets  []manifest.Target `json:"targets"`
-	Warnings []string          `json:"warnings,omitempty"`
+	Warnings []string          `json:"warnings"`
 }
 
 func defaultOutput(dir string) (string, error) {
-	file := filepath.Join(dir, "plugin.toml")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", &publish.NoManifestError{Dir: dir}
-	}
-	m, _, err := manifest.Parse(file, text)
+	m, _, err := publish.ReadManifest(dir)
 	if err != nil {
 		return "", err
 	}
@@ -163,7 +165,7 @@ afterwards. Packs from several machines become one release.`,
 			if dryRun {
 				o.DryRun = cmp.Or(output, "publish-dry-run.oci")
 			} else if output != "" {
-				return &usageError{"--output", "goes with --dry-run"}
+				return usage("--output: goes with --dry-run")
 			}
 			return a.runPublish(cmd.Context(), o)
 		},

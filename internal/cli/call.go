@@ -159,7 +159,7 @@ func calleeIn(dir string) (*callee, error) {
 		return nil, err
 	}
 	if m.Plugin.Kind != manifest.Protocol {
-		return nil, &usageError{"call", fmt.Sprintf("plugin %q is of kind %s; only protocol plugins can be called", m.Plugin.Name, m.Plugin.Kind)}
+		return nil, usage("plugin %q is of kind %s; only protocol plugins can be called", m.Plugin.Name, m.Plugin.Kind)
 	}
 	file := filepath.Join(dir, m.Plugin.Entry)
 	if host, ok := loader.HostTarget(); ok && m.Build.Targets[host] != "" {
@@ -212,7 +212,7 @@ func (f *callFlags) build(stdin io.Reader, defaults json.RawMessage) ([]byte, er
 	}
 	if f.options != "" {
 		if !json.Valid([]byte(f.options)) {
-			return nil, &usageError{"--options", "expected JSON"}
+			return nil, usage("--options: expected JSON")
 		}
 		r.Options = json.RawMessage(f.options)
 	}
@@ -230,7 +230,7 @@ func (f *callFlags) whole(defaults json.RawMessage) ([]byte, error) {
 	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(text, &object); err != nil {
-		return nil, &usageError{"--request", "expected a JSON object: " + err.Error()}
+		return nil, usage("--request: expected a JSON object: %v", err)
 	}
 	if _, ok := object["config"]; ok {
 		return text, nil
@@ -246,7 +246,7 @@ func merge(defaults json.RawMessage, over string) (json.RawMessage, error) {
 	}
 	var base, top map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(over), &top); err != nil {
-		return nil, &usageError{"--config", "expected a JSON object: " + err.Error()}
+		return nil, usage("--config: expected a JSON object: %v", err)
 	}
 	if err := json.Unmarshal(defaults, &base); err != nil {
 		return nil, err
@@ -259,7 +259,7 @@ func parseHeaders(lines []string) (headers []plugin.Header, err error) {
 	for _, line := range lines {
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || strings.TrimSpace(name) == "" {
-			return nil, &usageError{"--header", fmt.Sprintf("%q: expected 'name: value'", line)}
+			return nil, usage("--header: %q: expected 'name: value'", line)
 		}
 		headers = append(headers, plugin.Header{strings.TrimSpace(name), strings.TrimSpace(value)})
 	}
@@ -283,7 +283,7 @@ func readBody(stdin io.Reader, body string) ([]byte, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(from, maxBody+1))
 	if err == nil && len(text) > maxBody {
-		err = &usageError{"--body", fmt.Sprintf("more than %s", size(maxBody))}
+		err = usage("--body: more than %s", size(maxBody))
 	}
 	return text, err
 }

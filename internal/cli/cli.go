@@ -28,9 +28,13 @@ func Main() int {
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	cmd := newRoot(a, os.Args[0])
 	cmd.SetArgs(os.Args[1:])
-	err := cmd.ExecuteContext(ctx)
+	cmd, err := cmd.ExecuteContextC(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = errInterrupted
+	}
+	var misuse *usageError
+	if errors.As(err, &misuse) {
+		misuse.Command = cmd.CommandPath()
 	}
 	return a.fail(err)
 }
@@ -55,8 +59,8 @@ func newRoot(a *app, arg0 string) *cobra.Command {
 		root = &cobra.Command{
 			Use:   "loadr",
 			Short: "The package manager of loadr's plugins",
-			Args:  cobra.NoArgs,
-			RunE:  groupHelp,
+			Args:  knownCommand,
+			RunE:  a.groupHelp,
 		}
 		root.AddCommand(newPluginCmd(a), newRegistryCmd(a), newVersionCmd(a))
 	}
@@ -64,7 +68,8 @@ func newRoot(a *app, arg0 string) *cobra.Command {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err.Error()} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
+	root.PersistentPreRunE = exclusiveFlags
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.json, "json", false, "print results and errors as JSON")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print results and errors only")
@@ -76,8 +81,8 @@ func newPluginCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plugin",
 		Short: "Install, check, call and publish plugins",
-		Args:  cobra.NoArgs,
-		RunE:  groupHelp,
+		Args:  knownCommand,
+		RunE:  a.groupHelp,
 	}
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.pluginsDir, "plugins-dir", "", "the plugins `directory` (default: the project's .loadr/plugins, else ~/.loadr/plugins)")
@@ -92,17 +97,32 @@ func newPluginCmd(a *app) *cobra.Command {
 }
 
 // groupHelp is a group started without a command: help on standard error, and exit code 2.
-func groupHelp(cmd *cobra.Command, _ []string) error {
-	cmd.SetOut(cmd.ErrOrStderr())
-	_ = cmd.Help()
-	return &usageError{cmd.CommandPath(), "expected a command"}
+func (a *app) groupHelp(cmd *cobra.Command, _ []string) error {
+	if !a.json {
+		cmd.SetOut(cmd.ErrOrStderr())
+		_ = cmd.Help()
+	}
+	return usage("expected a command")
+}
+
+// knownCommand is the argument check of a group, which sees only words that are no command of it.
+func knownCommand(cmd *cobra.Command, words []string) error {
+	if len(words) == 0 {
+		return nil
+	}
+	detail := fmt.Sprintf("unknown command %q", words[0])
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(words[0]); len(near) > 0 {
+		detail += fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
+	}
+	return usage("%s", detail)
 }
 
 // args wraps cobra's argument check so that its complaint is a usage error.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return &usageError{cmd.CommandPath(), err.Error()}
+			return usage("%v", err)
 		}
 		return nil
 	}
@@ -110,10 +130,28 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 var errInterrupted = errors.New("interrupted: nothing was changed beyond what the lines above say")
 
-// usageError is a command line that can't be understood.
+// exclusiveFlags looks for flags that exclude each other before cobra does, whose complaint is a riddle.
+func exclusiveFlags(cmd *cobra.Command, _ []string) error {
+	err := cmd.ValidateFlagGroups()
+	if err == nil {
+		return nil
+	}
+	detail := err.Error()
+	if i := strings.LastIndexByte(detail, '['); i >= 0 {
+		names, _, _ := strings.Cut(detail[i+1:], "]")
+		detail = "--" + strings.Join(strings.Fields(names), " and --") + " exclude each other"
+	}
+	return usage("%s", detail)
+}
+
+// usageError is a command line that can't be understood. Main knows the Command.
 type usageError struct {
 	Command string `json:"command"`
 	Detail  string `json:"detail"`
+}
+
+func usage(format string, args ...any) error {
+	return &usageError{Detail: fmt.Sprintf(format, args...)}
 }
 
 func (e *usageError) Error() string { return fmt.Sprintf("%s: %s", e.Command, e.Detail) }

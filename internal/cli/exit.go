@@ -47,7 +47,7 @@ type outcome struct {
 // outcomes is the one table of exit codes. The first that matches any part of an error decides.
 var outcomes = []outcome{
 	{exitUsage, "usage", []func(error) (any, bool){
-		is[*usageError], is[*install.UsageError], is[*registry.ReferenceError], is[*config.Error],
+		is[*usageError], is[*install.UsageError], is[*registry.ReferenceError], is[*config.Error], is[*resolve.RangeError],
 	}},
 	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*registry.BusyError]}},
 	{exitIntegrity, "integrity", []func(error) (any, bool){
@@ -72,8 +72,9 @@ var outcomes = []outcome{
 	{exitUsage, "ambiguous", []func(error) (any, bool){is[*install.AmbiguousError]}},
 	{exitFailure, "lock", []func(error) (any, bool){
 		is[*lockfile.NewerFormatError], is[*lockfile.TruncatedError], is[*lockfile.ConflictError], is[*lockfile.DigestError],
-		is[*lockfile.DuplicateError], is[*lockfile.SyntaxError],
+		is[*lockfile.DuplicateError],
 	}},
+	{exitFailure, "syntax", []func(error) (any, bool){is[*lockfile.SyntaxError], is[*lockfile.SizeError]}}, // loadr.toml or loadr.lock
 	{exitFailure, "crash", []func(error) (any, bool){is[*plugin.CrashError]}},
 	{exitFailure, "timeout", []func(error) (any, bool){is[*plugin.TimeoutError]}},
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,7 +25,7 @@ func (f *installFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.frozen, "frozen", false, "install exactly the lock, without reading loadr.toml")
 	flags.BoolVar(&f.options.Offline, "offline", false, "make no requests; use the cache only")
 	flags.StringVar(&f.target, "target", "", "the `platform` of the plugins directory, when not this machine's")
-	flags.BoolVar(&f.options.Force, "force", false, "overwrite plugin folders that were made by hand")
+	flags.BoolVar(&f.options.Force, "force", false, "replace plugin folders that were made by hand, and files that were altered")
 	f.addCommon(cmd)
 	cmd.MarkFlagsMutuallyExclusive("locked", "frozen")
 }
@@ -46,7 +45,7 @@ func (f *installFlags) finish() (_ install.Options, err error) {
 	}
 	if f.target != "" {
 		if o.Target, err = manifest.ParseTarget(f.target); err != nil {
-			return o, &usageError{"--target", err.Error()}
+			return o, usage("--target: %v", err)
 		}
 	}
 	o.HostABI, err = parseHostABI(f.hostABI)
@@ -58,7 +57,7 @@ func parseHostABI(words []string) (map[manifest.Family]string, error) {
 	for _, word := range words {
 		abi, err := manifest.ParseABI(strings.Replace(word, "=", "/", 1))
 		if err != nil {
-			return nil, &usageError{"--host-abi", fmt.Sprintf("%q: expected family=version, such as c=1.0.0", word)}
+			return nil, usage("--host-abi: %q: expected family=version, such as c=1.0.0", word)
 		}
 		out[abi.Family] = abi.Version
 	}

@@ -51,7 +51,29 @@ func oneJSON(text string) (value any, err error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("expected one JSON value, found more: %q", text)
 	}
-	return value, nil
+	return value, checkKeys(value)
+}
+
+// checkKeys refuses keys that a struct got from its Go names: those are no interface.
+func checkKeys(value any) error {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			if key != strings.ToLower(key) {
+				return fmt.Errorf("expected keys in small letters, found %q", key)
+			}
+			if err := checkKeys(inner); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, inner := range v {
+			if err := checkKeys(inner); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 var step = regexp.MustCompile(`^(?:\.([^.\[\]]+)|\[(\d+)\])`)

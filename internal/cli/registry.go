@@ -18,8 +18,8 @@ func newRegistryCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "registry",
 		Short: "Serve the directory registry, and log in to others",
-		Args:  cobra.NoArgs,
-		RunE:  groupHelp,
+		Args:  knownCommand,
+		RunE:  a.groupHelp,
 	}
 	cmd.AddCommand(newServeCmd(a), newLoginCmd(a), newLogoutCmd(a))
 	return cmd
@@ -111,7 +111,7 @@ func (a *app) credentials(user string, fromStdin bool) (string, string, error) {
 	}
 	terminal, ok := a.in.(*os.File)
 	if !ok || !term.IsTerminal(int(terminal.Fd())) {
-		return "", "", &usageError{"login", "standard input is not a terminal: give --username and --password-stdin"}
+		return "", "", usage("standard input is not a terminal: give --username and --password-stdin")
 	}
 	if user == "" {
 		fmt.Fprint(a.err, "username: ")

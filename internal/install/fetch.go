@@ -68,6 +68,11 @@ func (in *Installer) plan(ctx context.Context, j *job) ([]*item, error) {
 		}
 		files, present := state.Plugins[p.Name]
 		items[i] = &item{plugin: p, target: t, unchanged: present && in.inPlace(p.Name, files, t)}
+		if items[i].unchanged && j.Force {
+			if items[i].unchanged, err = in.intact(ctx, p.Name); err != nil {
+				return nil, err
+			}
+		}
 		switch {
 		case items[i].unchanged:
 			items[i].from = p.Version
@@ -95,6 +100,12 @@ func (in *Installer) inPlace(name string, files map[string]digest.Digest, t lock
 	}
 	info, err = os.Lstat(in.path(name, manifestName))
 	return err == nil && info.Mode().IsRegular()
+}
+
+// intact reads every byte of a plugin that we installed.
+func (in *Installer) intact(ctx context.Context, name string) (bool, error) {
+	altered, err := in.dir().Check(ctx, name)
+	return len(altered) == 0, err
 }
 
 // fetch brings what changes into the cache, in parallel.

@@ -40,7 +40,7 @@ type PackOptions struct {
 // Pack checks a plugin and its libraries and writes them as one artifact: an OCI image layout at o.Output, whole or not
 // at all. Warnings are about plugin.toml.
 func Pack(ctx context.Context, o PackOptions) (*registry.Pack, []manifest.Warning, error) {
-	m, warnings, err := readManifest(o.Dir)
+	m, warnings, err := ReadManifest(o.Dir)
 	if err != nil {
 		return nil, warnings, err
 	}
@@ -78,10 +78,14 @@ func SourceDate(epoch string) (*time.Time, error) {
 	return &t, nil
 }
 
-func readManifest(dir string) (*manifest.Manifest, []manifest.Warning, error) {
+// ReadManifest reads the plugin.toml of a plugin's folder. The error is a *NoManifestError for a folder without one.
+func ReadManifest(dir string) (*manifest.Manifest, []manifest.Warning, error) {
 	file := filepath.Join(dir, manifestName)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, nil, err
+		}
 		return nil, nil, &NoManifestError{dir}
 	}
 	if err != nil {

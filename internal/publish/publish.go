@@ -61,12 +61,19 @@ func Publish(ctx context.Context, client *registry.Client, o Options) (*Result, 
 		return nil, err
 	}
 	result, repo, err := o.result(pack, warnings)
-	if err != nil || o.DryRun != "" {
+	if err != nil {
+		return nil, err
+	}
+	if o.DryRun != "" {
+		_, err := registry.MergePacks(ctx, o.DryRun, []*registry.Pack{pack})
 		return result, err
 	}
 	pushed, err := client.Push(ctx, repo, pack)
+	if err != nil {
+		return nil, err
+	}
 	result.Already, result.Digest = pushed.Already, pushed.Digest
-	return result, err
+	return result, nil
 }
 
 func (o *Options) result(pack *registry.Pack, warnings []manifest.Warning) (*Result, registry.Repository, error) {
@@ -97,14 +104,10 @@ func (o *Options) assemble(ctx context.Context, temp string) (*registry.Pack, []
 		}
 		packs, warnings = append(packs, pack), append(warnings, w...)
 	}
-	if len(packs) == 1 && o.DryRun == "" {
+	if len(packs) == 1 {
 		return packs[0], warnings, nil
 	}
-	output := o.DryRun
-	if output == "" {
-		output = filepath.Join(temp, "merged")
-	}
-	merged, err := registry.MergePacks(ctx, output, packs)
+	merged, err := registry.MergePacks(ctx, filepath.Join(temp, "merged"), packs)
 	return merged, warnings, err
 }
 
