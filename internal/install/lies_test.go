@@ -25,6 +25,7 @@ func (p *project) wantRefused(before map[string]string) {
 	p.t.Helper()
 	p.wantUnchanged(before)
 	p.wantSoundCache()
+	p.wantNoTemps()
 	wantVersions(p.t, "installed after a refusal", p.versions(), map[string]string{})
 }
 
