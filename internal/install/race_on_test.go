@@ -1,0 +1,6 @@
+//go:build race
+
+package install_test
+
+// raceDetector multiplies memory.
+const raceDetector = true
