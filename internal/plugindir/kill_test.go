@@ -104,7 +104,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 	before, after := goal(t)
 	eachWay(t, func(t *testing.T, rename bool) {
 		outcomes := map[Outcome]int{}
-		for kill := 1; ; kill++ {
+		for kill := 1; ; kill += stride {
 			w := newWorld(t)
 			w.populate(t)
 			killed, _ := w.run(t, "apply", kill, rename, "")
@@ -128,7 +128,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 				t.Fatalf("killed at step %d", kill)
 			}
 		}
-		if outcomes[Nothing] < 5 || outcomes[Finished] < 10 {
+		if outcomes[Nothing] < 5/stride || outcomes[Finished] < 10/stride {
 			t.Errorf("the steps did not cover both sides of the journal: %v", outcomes)
 		}
 	})
@@ -141,8 +141,8 @@ func TestKilledWhileRecovering(t *testing.T) {
 		w := newWorld(t)
 		w.populate(t)
 		_, steps := w.run(t, "apply", 0, rename, "")
-		for kill := steps / 3; kill < steps; kill += 4 {
-			for again := 1; ; again += 2 {
+		for kill := steps / 3; kill < steps; kill += 4 * stride {
+			for again := 1; ; again += 2 * stride {
 				w := newWorld(t)
 				w.populate(t)
 				w.run(t, "apply", kill, rename, "")
@@ -171,7 +171,7 @@ func TestKilledAndEdited(t *testing.T) {
 	eachWay(t, func(t *testing.T, rename bool) {
 		undone := 0
 		for _, edited := range []string{"loadr.toml", "loadr.lock"} {
-			for kill := 1; ; kill++ {
+			for kill := 1; ; kill += stride {
 				w := newWorld(t)
 				w.populate(t)
 				killed, _ := w.run(t, "apply", kill, rename, "")
@@ -214,7 +214,7 @@ func TestKilledAndEdited(t *testing.T) {
 				}
 			}
 		}
-		if undone < 10 {
+		if undone < 10/stride {
 			t.Errorf("only %d were undone", undone)
 		}
 	})

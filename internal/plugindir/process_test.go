@@ -83,7 +83,7 @@ func TestManyProcessesThatAreKilled(t *testing.T) {
 	var kills atomic.Int32
 	for _, name := range childNames(20) {
 		wg.Go(func() {
-			for patience := time.Duration(1); runKilled(t, w, name, patience*10*time.Millisecond); patience++ {
+			for patience := 20 * time.Millisecond; runKilled(t, w, name, patience); patience = patience * 3 / 2 {
 				kills.Add(1)
 			}
 		})
