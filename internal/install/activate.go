@@ -30,11 +30,7 @@ func (in *Installer) activate(ctx context.Context, j *job, items []*item) (*Repo
 		}
 	}
 	if j.Prune {
-		removed, err := in.surplus(items)
-		if err != nil {
-			return nil, err
-		}
-		in.remove(&change, report, removed)
+		in.remove(&change, report, in.surplus(items))
 	}
 	slices.SortFunc(report.Plugins, func(a, b Change) int { return strings.Compare(a.Name, b.Name) })
 	return in.finish(ctx, change, report)
@@ -106,19 +102,14 @@ func (it *item) files() plugindir.Plugin {
 }
 
 // surplus lists the plugins that we installed and that the lock does not name.
-func (in *Installer) surplus(items []*item) ([]string, error) {
-	state, err := in.dir().State()
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for name := range state.Plugins {
+func (in *Installer) surplus(items []*item) (names []string) {
+	for name := range in.state.Plugins {
 		if !slices.ContainsFunc(items, func(it *item) bool { return it.plugin.Name == name }) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	return names, nil
+	return names
 }
 
 func (in *Installer) remove(change *plugindir.Change, report *Report, names []string) {

@@ -55,30 +55,27 @@ func (it *item) wrap(err error) error {
 
 // plan compares the lock with the records of the plugins directory.
 func (in *Installer) plan(ctx context.Context, j *job) ([]*item, error) {
-	dir := in.dir()
-	state, err := dir.State()
-	if err != nil {
-		return nil, err
-	}
 	items := make([]*item, len(j.next.Plugins))
 	for i, p := range j.next.Plugins {
 		t, ok := p.For(j.target)
 		if !ok {
 			return nil, &IncompatibleError{Plugin: p.Name, Target: j.target, Detail: "the lock has none"}
 		}
-		files, present := state.Plugins[p.Name]
-		items[i] = &item{plugin: p, target: t, unchanged: present && in.inPlace(p.Name, files, t)}
-		if items[i].unchanged && j.Force {
-			if items[i].unchanged, err = in.intact(ctx, p.Name); err != nil {
+		files, present := in.state.Plugins[p.Name]
+		it := &item{plugin: p, target: t, unchanged: present && in.inPlace(p.Name, files, t)}
+		if it.unchanged && j.Force {
+			var err error
+			if it.unchanged, err = in.intact(ctx, p.Name); err != nil {
 				return nil, err
 			}
 		}
 		switch {
-		case items[i].unchanged:
-			items[i].from = p.Version
+		case it.unchanged:
+			it.from = p.Version
 		case present:
-			items[i].from = installedVersion(dir, p.Name)
+			it.from = installedVersion(in.dir(), p.Name)
 		}
+		items[i] = it
 	}
 	return items, nil
 }

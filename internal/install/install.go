@@ -28,6 +28,7 @@ type Installer struct {
 	Events *Events
 
 	plugins *plugindir.Dir
+	state   *plugindir.State // as begin found it
 	offline bool
 }
 
@@ -127,7 +128,7 @@ func (in *Installer) begin(ctx context.Context, o Options) (release func() error
 	recovered, err := dir.Recover(ctx)
 	if err == nil {
 		in.Events.recovered(recovered)
-		err = in.mustOwn()
+		err = in.readState()
 	}
 	if err != nil {
 		release()
@@ -136,13 +137,13 @@ func (in *Installer) begin(ctx context.Context, o Options) (release func() error
 	return release, nil
 }
 
-func (in *Installer) mustOwn() error {
-	state, err := in.dir().State()
-	if err != nil {
+// readState reads the directory's records, which nobody else changes until the command ends.
+func (in *Installer) readState() (err error) {
+	if in.state, err = in.dir().State(); err != nil {
 		return err
 	}
-	if us := in.Workspace.Owner(); state.Owner != "" && state.Owner != us {
-		return &plugindir.OwnerError{Dir: in.Workspace.Plugins, Owner: state.Owner, Wanted: us}
+	if us := in.Workspace.Owner(); in.state.Owner != "" && in.state.Owner != us {
+		return &plugindir.OwnerError{Dir: in.Workspace.Plugins, Owner: in.state.Owner, Wanted: us}
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (e *VerifyError) Error() string {
 			lines = append(lines, fmt.Sprintf("plugin %q: %s", v.Name, p.Detail))
 		}
 	}
-	return fmt.Sprintf("plugins directory %s: %d problems:\n  %s", e.Dir, len(lines), strings.Join(lines, "\n  "))
+	return fmt.Sprintf("plugins directory %s: not as it was installed:\n  %s", e.Dir, strings.Join(lines, "\n  "))
 }
 
 // Hint says how to repair.

@@ -238,9 +238,12 @@ func (p *project) versions() map[string]string {
 	return out
 }
 
-// locked are the versions in the lock.
+// locked are the versions in the lock; none where there is no lock.
 func (p *project) locked() map[string]string {
 	out := map[string]string{}
+	if _, err := os.Stat(filepath.Join(p.dir, lockfile.LockName)); errors.Is(err, fs.ErrNotExist) {
+		return out
+	}
 	for _, l := range p.readLock().Plugins {
 		out[l.Name] = l.Version
 	}
@@ -398,4 +401,8 @@ func readText(t testing.TB, path string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+func mapABI(version string) map[manifest.Family]string {
+	return map[manifest.Family]string{manifest.FamilyC: version}
 }
