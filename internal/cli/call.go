@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -57,6 +58,9 @@ installed one, a folder with a plugin.toml, or a library file.`,
 }
 
 func (a *app) runCall(ctx context.Context, target string, f *callFlags) error {
+	if f.timeout <= 0 {
+		return usage("--timeout: expected more than 0, found %s", f.timeout)
+	}
 	c, err := a.callee(target)
 	if err != nil {
 		return err
@@ -65,10 +69,14 @@ func (a *app) runCall(ctx context.Context, target string, f *callFlags) error {
 	if err != nil {
 		return err
 	}
+	words := a.err
+	if a.json {
+		words = nil // standard error is for one object; that of a crash has the plugin's last words
+	}
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	p, err := loader.Start(ctx, loader.StartOptions{
-		Name: c.name, Path: c.path, Digest: c.digest, Family: c.family, Stderr: a.err,
+		Name: c.name, Path: c.path, Digest: c.digest, Family: c.family, Stderr: words,
 	})
 	if err != nil {
 		return err
@@ -228,9 +236,9 @@ func (f *callFlags) whole(defaults json.RawMessage) ([]byte, error) {
 			return nil, err
 		}
 	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(text, &object); err != nil {
-		return nil, usage("--request: expected a JSON object: %v", err)
+	object, err := parseObject("--request", text)
+	if err != nil {
+		return nil, err
 	}
 	if _, ok := object["config"]; ok {
 		return text, nil
@@ -244,15 +252,29 @@ func merge(defaults json.RawMessage, over string) (json.RawMessage, error) {
 	if over == "" {
 		return defaults, nil
 	}
-	var base, top map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(over), &top); err != nil {
-		return nil, usage("--config: expected a JSON object: %v", err)
+	top, err := parseObject("--config", []byte(over))
+	if err != nil {
+		return nil, err
 	}
+	var base map[string]json.RawMessage
 	if err := json.Unmarshal(defaults, &base); err != nil {
 		return nil, err
 	}
 	maps.Copy(base, top)
 	return json.Marshal(base)
+}
+
+// parseObject reads a flag's JSON object.
+func parseObject(flag string, text []byte) (object map[string]json.RawMessage, err error) {
+	var syntax *json.SyntaxError
+	err = json.Unmarshal(text, &object)
+	switch {
+	case errors.As(err, &syntax):
+		return nil, usage("%s: expected a JSON object: %v at byte %d", flag, err, syntax.Offset)
+	case err != nil || object == nil: // the error's words are about Go's types
+		return nil, usage("%s: expected a JSON object, found another value", flag)
+	}
+	return object, nil
 }
 
 func parseHeaders(lines []string) (headers []plugin.Header, err error) {

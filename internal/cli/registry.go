@@ -54,15 +54,16 @@ writes into the directory.`,
 // printServing says where the server is, once it answers.
 // serving is what the server says once, when it is ready.
 type serving struct {
-	Dir       string        `json:"dir"`
-	Address   string        `json:"address"` // host:port
+	Root      string        `json:"root"`
+	URL       string        `json:"url"`
+	Address   string        `json:"address"` // host:port, as references name it
 	Writing   server.Access `json:"writing"` // token, file or read-only
 	TokenFile string        `json:"token_file,omitempty"`
 }
 
 func (a *app) printServing(dir string, s server.Status) {
 	// A closed output is no reason to stop serving.
-	_ = a.print(serving{dir, s.Addr, s.Access, s.TokenFile}, func() {
+	_ = a.print(serving{dir, "http://" + s.Addr, s.Addr, s.Access, s.TokenFile}, func() {
 		a.line("serving %s on http://%s", dir, s.Addr)
 		switch s.Access {
 		case server.ByToken:
