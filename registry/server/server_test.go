@@ -134,25 +134,31 @@ func TestVersionsNeverChange(t *testing.T) {
 	p.expect(405, "POST", at("1.0.0"), image, other)
 }
 
-// TestRivals has many clients publish one version with different content: one of them does.
+// TestRivals has many clients publish one version with different content at the same moment: one of them does.
 func TestRivals(t *testing.T) {
 	p := place{t: t, handler: newWriter(t, t.TempDir())}
 	var contents []string
 	for i := range 8 {
 		contents = append(contents, p.image("team/echo", fmt.Sprint(i)))
 	}
-	var created atomic.Int32
-	var wait sync.WaitGroup
-	for _, content := range contents {
-		wait.Go(func() {
-			if status, _, _ := p.do("PUT", "/v2/team/echo/manifests/1.0.0", v1.MediaTypeImageManifest, content); status == 201 {
-				created.Add(1)
-			}
-		})
-	}
-	wait.Wait()
-	if created.Load() != 1 {
-		t.Errorf("%d of %d rivals published", created.Load(), len(contents))
+	for round := range 10 {
+		version := fmt.Sprintf("1.%d.0", round)
+		var created atomic.Int32
+		var wait sync.WaitGroup
+		start := make(chan struct{})
+		for _, content := range contents {
+			wait.Go(func() {
+				<-start
+				if status, _, _ := p.do("PUT", "/v2/team/echo/manifests/"+version, v1.MediaTypeImageManifest, content); status == 201 {
+					created.Add(1)
+				}
+			})
+		}
+		close(start)
+		wait.Wait()
+		if created.Load() != 1 {
+			t.Errorf("%d of %d rivals published %s", created.Load(), len(contents), version)
+		}
 	}
 }
 
@@ -329,8 +335,8 @@ func TestServeWithToken(t *testing.T) {
 		method, path, user, secret string
 		want                       int
 	}{
-		"reading is open":               {"GET", "team/echo/tags/list", "", "", 404},
-		"reading ignores a wrong token": {"GET", "team/echo/tags/list", "x", "y", 404},
+		"reading is open":               {"GET", "team/other/tags/list", "", "", 404},
+		"reading ignores a wrong token": {"GET", "team/other/tags/list", "x", "y", 404},
 		"the root tells who may write":  {"GET", "", "", "", 401},
 		"a wrong token is told":         {"GET", "", "x", "y", 401},
 		"the right token is told":       {"GET", "", User, token, 200},
@@ -431,7 +437,7 @@ func TestServeWithAuthFile(t *testing.T) {
 		"nobody reads what is closed": {"GET", "team/echo/tags/list", "", "", 401},
 		"anyone reads what is open":   {"GET", "open/echo/tags/list", "", "", 404},
 		"nobody writes what is open":  {"POST", "open/echo/blobs/uploads/", "", "", 401},
-		"ann reads":                   {"GET", "team/echo/tags/list", "ann", "secret", 404},
+		"ann reads":                   {"GET", "team/other/tags/list", "ann", "secret", 404},
 		"ann writes":                  {"POST", "team/echo/blobs/uploads/", "ann", "secret", 202},
 		"ann may not delete":          {"DELETE", "team/echo/manifests/latest", "ann", "secret", 401},
 		"a wrong password":            {"GET", "team/echo/tags/list", "ann", "wrong", 401},
@@ -478,6 +484,12 @@ func TestGracefulStop(t *testing.T) {
 	}()
 	if _, err := io.WriteString(writing, content[:len(content)/2]); err != nil {
 		t.Fatal(err)
+	}
+	for { // until the server has taken the request
+		if uploads, _ := filepath.Glob(filepath.Join(root, "team", "echo", "_uploads", "*")); len(uploads) > 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.stop() }()

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/olareg/olareg"
@@ -41,8 +42,20 @@ type Writer struct {
 	layouts layouts
 	olareg  *olareg.Server
 	unlock  func() error
-	repos   keyedMutex
-	swept   sync.Map // repository to *sync.Once
+	repos   sync.Map // name to *repository
+}
+
+// repository is what this process knows of one that it writes.
+type repository struct {
+	mu sync.Mutex // held while manifests are changed
+	// ready is set after the first writing request, which comes alone: it finds the leftovers of killed processes before
+	// there are uploads of its own, and it may make the repository, which olareg then looks at without a lock.
+	ready atomic.Bool
+}
+
+func (w *Writer) repo(name string) *repository {
+	r, _ := w.repos.LoadOrStore(name, new(repository))
+	return r.(*repository)
 }
 
 // OpenWriter makes the directory root if need be and takes its exclusive lock, without waiting: the error is then a
@@ -80,48 +93,65 @@ func (w *Writer) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	case isRead(r):
 		w.olareg.ServeHTTP(out, r)
 	default:
-		w.sweep(q.repo)
 		w.change(out, r, q)
 	}
 }
 
-// change serves the requests that write. Those that move a tag come one after another per repository, because the check
-// and the change must be one step.
+// change serves the requests that write. Those that change manifests come one after another per repository, because the
+// check and the change must be one step.
 func (w *Writer) change(out http.ResponseWriter, r *http.Request, q request) {
-	if q.kind != "manifests" {
+	repo := w.repo(q.repo)
+	if q.kind != "manifests" && repo.ready.Load() {
 		w.durably(out, r, q)
 		return
 	}
-	defer w.repos.lock(q.repo)()
-	state, err := w.layouts.get(q.repo)
-	if err != nil && !errors.Is(err, errAbsent) {
-		refuse(out, http.StatusInternalServerError, "UNKNOWN", err.Error())
+	text, err := takeManifest(out, r, q) // before the lock: a slow client keeps nobody waiting
+	if err != nil {
+		refuse(out, http.StatusRequestEntityTooLarge, "MANIFEST_INVALID", fmt.Sprintf("manifest: %v", err))
 		return
 	}
-	switch r.Method {
-	case http.MethodPut:
-		w.putManifest(out, r, q, state)
-	case http.MethodDelete:
+	repo.mu.Lock()
+	defer repo.mu.Unlock()
+	if !repo.ready.Load() {
+		w.sweep(q.repo)
+		defer func() {
+			_, err := w.layouts.get(q.repo)
+			repo.ready.Store(err == nil)
+		}()
+	}
+	state, err := w.layouts.get(q.repo)
+	switch {
+	case err != nil && !errors.Is(err, errAbsent):
+		refuse(out, http.StatusInternalServerError, "UNKNOWN", err.Error())
+	case q.kind != "manifests":
+		w.durably(out, r, q)
+	case r.Method == http.MethodPut:
+		w.putManifest(out, r, q, state, text)
+	case r.Method == http.MethodDelete:
 		w.deleteManifest(out, r, q, state)
 	default:
 		refuse(out, http.StatusMethodNotAllowed, "UNSUPPORTED", "method not allowed")
 	}
 }
 
-// putManifest lets a version be published once. Publishing the same bytes again is no change.
-func (w *Writer) putManifest(out http.ResponseWriter, r *http.Request, q request, state *layout) {
-	text, err := io.ReadAll(http.MaxBytesReader(out, r.Body, maxManifest))
-	if err != nil {
-		refuse(out, http.StatusRequestEntityTooLarge, "MANIFEST_INVALID", fmt.Sprintf("manifest: %v", err))
-		return
+// takeManifest reads the body of a request that puts a manifest, and gives the request a copy to be read again.
+func takeManifest(out http.ResponseWriter, r *http.Request, q request) ([]byte, error) {
+	if q.kind != "manifests" || r.Method != http.MethodPut {
+		return nil, nil
 	}
+	text, err := io.ReadAll(http.MaxBytesReader(out, r.Body, maxManifest))
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	return text, err
+}
+
+// putManifest lets a version be published once. Publishing the same bytes again is no change.
+func (w *Writer) putManifest(out http.ResponseWriter, r *http.Request, q request, state *layout, text []byte) {
 	for _, tag := range q.tagsOf(r) {
 		if old := state.published(tag); old != "" && old != digestLike(old, text) {
 			refuse(out, http.StatusConflict, "DENIED", fmt.Sprintf("version %s is published as %s: a published version never changes", tag, old))
 			return
 		}
 	}
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	w.durably(out, r, q)
 }
 
@@ -162,22 +192,19 @@ func (w *Writer) deleteManifest(out http.ResponseWriter, r *http.Request, q requ
 	w.durably(out, r, q)
 }
 
-// sweep removes what a killed process left of uploads and of index.json, once per repository. Nobody else can be
-// uploading: this process holds the lock, and sweeps before its own first upload.
+// sweep removes what a killed process left of uploads and of index.json. Nobody else can be uploading: this process holds
+// the lock, and sweeps before its own first upload.
 func (w *Writer) sweep(repo string) {
-	once, _ := w.swept.LoadOrStore(repo, new(sync.Once))
-	once.(*sync.Once).Do(func() {
-		for _, pattern := range []string{"_uploads/upload.*", "index.json.*"} {
-			left, _ := filepath.Glob(filepath.Join(w.layouts.file(repo), filepath.FromSlash(pattern)))
-			for _, path := range left {
-				// What stays only wastes space.
-				_ = os.Remove(path)
-			}
+	for _, pattern := range []string{"_uploads/upload.*", "index.json.*"} {
+		left, _ := filepath.Glob(filepath.Join(w.layouts.file(repo), filepath.FromSlash(pattern)))
+		for _, path := range left {
+			// What stays only wastes space.
+			_ = os.Remove(path)
 		}
-	})
+	}
 }
 
-// SweepAll removes what killed processes left in every repository.
+// SweepAll removes what killed processes left in every repository. It is called before requests are served.
 func (w *Writer) SweepAll(ctx context.Context) error {
 	return filepath.WalkDir(w.layouts.root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || ctx.Err() != nil {
@@ -193,13 +220,4 @@ func (w *Writer) SweepAll(ctx context.Context) error {
 		w.sweep(filepath.ToSlash(repo))
 		return err
 	})
-}
-
-// keyedMutex is one mutex per name.
-type keyedMutex struct{ locks sync.Map }
-
-func (k *keyedMutex) lock(name string) (unlock func()) {
-	m, _ := k.locks.LoadOrStore(name, new(sync.Mutex))
-	m.(*sync.Mutex).Lock()
-	return m.(*sync.Mutex).Unlock
 }
