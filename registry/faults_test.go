@@ -206,7 +206,7 @@ func TestPlainHTTP(t *testing.T) {
 	transport.asked, transport.redirect = nil, "http://elsewhere.example/v2/"
 	_, err = newClient(t, registry.Options{Transport: transport}).Versions(t.Context(), repoIn("registry.example"))
 	expectError[*registry.UnavailableError](t, "a redirect to http", err)
-	if len(transport.asked) != 1 || !strings.Contains(err.Error(), "plain_http") {
+	if len(transport.asked) != 1 || !strings.Contains(err.Error(), "plain-http") {
 		t.Errorf("after a redirect to http: asked %v, error %v", transport.asked, err)
 	}
 }

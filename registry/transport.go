@@ -90,4 +90,4 @@ func (g *plainGuard) RoundTrip(r *http.Request) (*http.Response, error) {
 	return g.next.RoundTrip(r)
 }
 
-var errPlain = errors.New("unencrypted http is allowed for loopback and for hosts that the configuration lists under plain_http only")
+var errPlain = errors.New("unencrypted http is allowed for loopback and for hosts that the configuration lists under plain-http only")
