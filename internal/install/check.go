@@ -3,7 +3,6 @@ package install
 import (
 	"context"
 	"fmt"
-	"reflect"
 
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/lockfile"
@@ -56,22 +55,12 @@ func (it *item) readManifest() (err error) {
 
 // checkClaim compares the publisher's report, on which resolution relied, with our own.
 func (it *item) checkClaim(found *manifest.Library) error {
-	want, got := comparable(it.config.Library), comparable(*found)
-	w, g := reflect.ValueOf(want), reflect.ValueOf(got)
-	for i := range w.NumField() {
-		if a, b := w.Field(i).Interface(), g.Field(i).Interface(); !reflect.DeepEqual(a, b) {
-			part := fmt.Sprintf("library's %s for %s", w.Type().Field(i).Tag.Get("json"), it.target.Target)
-			return &MismatchError{Plugin: it.plugin.Name, Part: part, Want: fmt.Sprint(a), Got: fmt.Sprint(b), Claim: true}
-		}
+	d, differs := it.config.Library.Difference(*found)
+	if !differs {
+		return nil
 	}
-	return nil
-}
-
-// comparable leaves out what is never claimed (the verdict) and makes an absent list an empty one.
-func comparable(l manifest.Library) manifest.Library {
-	l.ABI.Verdict, l.ABI.Problems = "", nil
-	l.Needs, l.Exports = append([]string{}, l.Needs...), append([]string{}, l.Exports...)
-	return l
+	part := fmt.Sprintf("library's %s for %s", d.Field, it.target.Target)
+	return &MismatchError{Plugin: it.plugin.Name, Part: part, Want: d.Want, Got: d.Got, Claim: true}
 }
 
 // checkFits holds what was found to the rules by which the version was chosen: a lock can be older than the host, or be

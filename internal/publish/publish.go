@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 
 	"github.com/opencontainers/go-digest"
 
@@ -136,12 +135,12 @@ func (o *Options) examine(ctx context.Context, pack *registry.Pack, temp string)
 		if m, err = manifest.ParseShipped(manifestName, []byte(t.Config.PluginTOML)); err != nil {
 			return fmt.Errorf("pack %s: library for %s: %w", pack.Dir(), t.Target, err)
 		}
-		path := filepath.Join(temp, string(t.Target), m.Plugin.Entry)
-		report, err := unpack(pack, t, path)
+		file := filepath.Join(temp, string(t.Target), m.Plugin.Entry)
+		report, err := unpack(pack, t, file)
 		if err != nil {
 			return fmt.Errorf("pack %s: library for %s: %w", pack.Dir(), t.Target, err)
 		}
-		libraries = append(libraries, built{t.Target, path, report})
+		libraries = append(libraries, built{t.Target, file, report})
 	}
 	if err := gate(m, libraries); err != nil {
 		return err
@@ -149,22 +148,22 @@ func (o *Options) examine(ctx context.Context, pack *registry.Pack, temp string)
 	return o.probe(ctx, m, libraries)
 }
 
-// unpack writes a library to path and holds the pack's claims about it against what it is.
-func unpack(pack *registry.Pack, t registry.ReleaseTarget, path string) (*manifest.Library, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+// unpack writes a library to file and holds the pack's claims about it against what it is.
+func unpack(pack *registry.Pack, t registry.ReleaseTarget, file string) (*manifest.Library, error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, err
 	}
-	if err := decompress(pack, t, path); err != nil {
+	if err := decompress(pack, t, file); err != nil {
 		return nil, err
 	}
-	found, err := loader.Inspect(path)
+	found, err := loader.Inspect(file)
 	if err != nil {
 		return nil, err
 	}
-	claim := *found
-	claim.ABI.Verdict, claim.ABI.Problems = t.Config.Library.ABI.Verdict, nil
-	if !reflect.DeepEqual(claim, t.Config.Library) {
-		return nil, fmt.Errorf("the config says %+v, the library is %+v", t.Config.Library, claim)
+	if d, differs := t.Config.Library.Difference(*found); differs {
+		return nil, &registry.InvalidArtifactError{
+			Object: filepath.Base(file), Problem: fmt.Sprintf("its config says %s %s, the library has %s", d.Field, d.Want, d.Got),
+		}
 	}
 	return found, nil
 }
@@ -194,7 +193,7 @@ type limited struct {
 
 func (w *limited) Write(p []byte) (int, error) {
 	if w.left -= int64(len(p)); w.left < 0 {
-		return 0, errors.New("more bytes than its config says")
+		return 0, &registry.InvalidArtifactError{Object: "library", Problem: "more bytes than its config says"}
 	}
 	return w.to.Write(p)
 }
