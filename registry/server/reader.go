@@ -41,7 +41,7 @@ func (h *reader) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if state, ok := found(w, &h.layouts, q.repo); ok {
-		h.server(q.repo, state).ServeHTTP(w, r)
+		serveExisting(w, r, q, h.server(q.repo, state))
 	}
 }
 

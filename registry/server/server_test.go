@@ -224,6 +224,41 @@ func TestBrokenIndex(t *testing.T) {
 	}
 }
 
+// TestForeignLayout has a layout that another tool made, with a referrers tag that olareg would rewrite. A reader may
+// not, and then olareg says that there is no such repository; that must not pass for the truth.
+func TestForeignLayout(t *testing.T) {
+	root := t.TempDir()
+	p := place{t: t, handler: newWriter(t, root)}
+	image := p.image("team/echo", "")
+	p.expect(201, "PUT", "/v2/team/echo/manifests/1.0.0", v1.MediaTypeImageManifest, image)
+	referrer := strings.TrimSuffix(p.image("team/echo", "a signature"), "}") +
+		fmt.Sprintf(`,"subject":{"mediaType":%q,"digest":%q,"size":%d}}`, v1.MediaTypeImageManifest, digest.FromString(image), len(image))
+	p.expect(201, "PUT", "/v2/team/echo/manifests/signature", v1.MediaTypeImageManifest, referrer)
+	list := p.index(referrer) // without what a list of referrers says about each
+	p.expect(201, "PUT", "/v2/team/echo/manifests/other", v1.MediaTypeImageIndex, list)
+	path := filepath.Join(root, "team", "echo", "index.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := strings.NewReplacer(`"org.opencontainers.image.ref.name":"other"`, `"org.opencontainers.image.ref.name":"sha256-`+digest.FromString(image).Encoded()+`"`,
+		`"org.olareg.referrer.convert":"true"`, `"x":"y"`).Replace(string(text))
+	foreignRoot := filepath.Join(t.TempDir(), "root")
+	if err := os.CopyFS(foreignRoot, os.DirFS(root)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(foreignRoot, "team", "echo", "index.json"), []byte(foreign), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	reader := place{t: t, handler: NewReader(foreignRoot)}
+	if text := reader.expect(500, "GET", "/v2/team/echo/tags/list", "", ""); strings.Contains(text, "NAME_UNKNOWN") {
+		t.Error(text)
+	}
+	if strings.Contains(foreign, "convert") || !strings.Contains(foreign, `"sha256-`) {
+		t.Fatalf("the test's replacements missed: %s", foreign)
+	}
+}
+
 func TestOneWriter(t *testing.T) {
 	root := t.TempDir()
 	first := newWriter(t, root)

@@ -91,7 +91,7 @@ func (w *Writer) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	case isRead(r) && state == nil:
 		unknown(out, q.repo)
 	case isRead(r):
-		w.olareg.ServeHTTP(out, r)
+		serveExisting(out, r, q, w.olareg)
 	default:
 		w.change(out, r, q)
 	}
