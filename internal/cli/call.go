@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/loadr-plugins/loadr/internal/install"
+	"github.com/loadr-plugins/loadr/internal/publish"
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/loader/plugin"
 	"github.com/loadr-plugins/loadr/manifest"
@@ -87,14 +88,22 @@ func (a *app) runCall(ctx context.Context, target string, f *callFlags) error {
 
 // printReply shows the plugin's own JSON with --json, as it came, and its parts otherwise.
 func (a *app) printReply(reply []byte) error {
-	if a.json {
-		_, err := fmt.Fprintf(a.out, "%s\n", reply)
-		return err
-	}
 	var r plugin.Response
 	if err := json.Unmarshal(reply, &r); err != nil {
 		return plugin.NewReplyError("", "execute", err.Error(), reply)
 	}
+	if a.json {
+		fmt.Fprintf(a.out, "%s\n", reply)
+	} else {
+		a.printResponse(r)
+	}
+	if r.Error != "" {
+		return &replyFailure{r.Error}
+	}
+	return nil
+}
+
+func (a *app) printResponse(r plugin.Response) {
 	a.line("%d %s", r.Status, clean(r.StatusText))
 	for _, h := range r.Headers {
 		a.line("%s: %s", clean(h[0]), clean(h[1]))
@@ -106,10 +115,6 @@ func (a *app) printReply(reply []byte) error {
 	}
 	a.line("%s", body)
 	a.note("took %.3f ms", r.DurationMS)
-	if r.Error != "" {
-		return &replyFailure{r.Error}
-	}
-	return nil
 }
 
 // replyFailure is a request that the plugin says has failed.
@@ -157,12 +162,7 @@ func (a *app) callee(target string) (*callee, error) {
 
 // calleeIn reads a plugin's folder: an installed one, or an author's.
 func calleeIn(dir string) (*callee, error) {
-	path := filepath.Join(dir, "plugin.toml")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	m, _, err := manifest.Parse(path, text)
+	m, _, err := publish.ReadManifest(dir)
 	if err != nil {
 		return nil, err
 	}

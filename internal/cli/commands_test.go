@@ -26,6 +26,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"signal":   cmdSignal,
 	"ended":    cmdEnded,
 	"serve":    cmdServe,
+	"slow":     cmdSlow,
 	"stall":    cmdStall,
 	"stalled":  cmdStalled,
 }

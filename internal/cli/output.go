@@ -73,8 +73,15 @@ func clean(s string) string {
 	}, s)
 }
 
-// onTerminal says whether standard error is a terminal that may be redrawn.
-func (a *app) onTerminal() bool { return isTerminal(a.err) && os.Getenv("TERM") != "dumb" }
+// onTerminal says whether standard error is a terminal that may be redrawn. One without a width, as some programs make
+// them, would show nothing at all.
+func (a *app) onTerminal() bool {
+	if !isTerminal(a.err) || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	width, _, err := term.GetSize(int(a.err.(*os.File).Fd()))
+	return err == nil && width > 0
+}
 
 // onTerminalOut says whether a person looks at standard output. It may only decide what would harm a terminal.
 func (a *app) onTerminalOut() bool { return isTerminal(a.out) }

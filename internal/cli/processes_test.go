@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,6 +126,34 @@ func cmdStalled(ts *testscript.TestScript, _ bool, _ []string) {
 	case <-time.After(patience):
 		ts.Fatalf("nobody asked the stalling server")
 	}
+}
+
+// slow puts a server in front of the one of serve, at $SLOW, whose blobs take half a second.
+func cmdSlow(ts *testscript.TestScript, _ bool, _ []string) {
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: ts.Getenv("SERVER")})
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if strings.Contains(r.Request.URL.Path, "/blobs/") {
+			r.Body = &slowBody{r.Body, time.Now().Add(500 * time.Millisecond)}
+		}
+		return nil
+	}
+	server := httptest.NewServer(proxy)
+	ts.Defer(server.Close)
+	ts.Setenv("SLOW", server.Listener.Addr().String())
+}
+
+// slowBody gives a few bytes at once and the rest when its time has come.
+type slowBody struct {
+	io.ReadCloser
+	until time.Time
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	if time.Now().Before(b.until) {
+		time.Sleep(50 * time.Millisecond)
+		p = p[:min(len(p), 100)]
+	}
+	return b.ReadCloser.Read(p)
 }
 
 // server is a running "loadr registry serve".

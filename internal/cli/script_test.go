@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/loadr-plugins/loadr/internal/testregistry"
 )
@@ -115,4 +116,24 @@ func ownNamespace(env *testscript.Env, host string) error {
 	env.Setenv("LOADR_REGISTRY", namespace)
 	env.Setenv("NS", namespace)
 	return nil
+}
+
+// TestPrivateRegistry runs the scripts on a docker-registry that asks for a name and a password.
+func TestPrivateRegistry(t *testing.T) {
+	libs := buildLibraries(t)
+	hash, err := bcrypt.GenerateFromPassword([]byte("open sesame"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "htpasswd")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "tester:%s\n", hash), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("REGISTRY_AUTH_HTPASSWD_REALM", "test")
+	t.Setenv("REGISTRY_AUTH_HTPASSWD_PATH", file)
+	host := testregistry.Debian(t)
+	runScripts(t, "htpasswd", libs, place{setup: func(env *testscript.Env) error {
+		env.Setenv("PRIVATE", host)
+		return ownNamespace(env, host)
+	}})
 }
