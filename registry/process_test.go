@@ -1,14 +1,18 @@
 package registry_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/loadr-plugins/loadr/internal/testregistry"
 	"github.com/loadr-plugins/loadr/registry"
@@ -33,6 +37,7 @@ func asChild() (code int, ok bool) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1, true
 		}
+		fmt.Println(pack.Release().Version) // acknowledged
 	}
 	return 0, true
 }
@@ -115,5 +120,54 @@ func TestBusy(t *testing.T) {
 	}
 	if _, err := newClient(t, registry.Options{Dir: dir, Waiting: waiting}).Push(t.Context(), repoIn(registry.Local), pack); err != nil {
 		t.Errorf("push after waiting: %v", err)
+	}
+}
+
+// TestKilledPublisher kills publishers at random moments. What they acknowledged stays, and the directory stays usable.
+func TestKilledPublisher(t *testing.T) {
+	const rounds, each = 8, 6
+	dir := t.TempDir()
+	var acknowledged []string
+	for round := range rounds {
+		words := []string{dir}
+		for j := range each {
+			words = append(words, testregistry.Pack(t, testregistry.Spec{Version: fmt.Sprintf("%d.%d.0", round+1, j)}).Dir())
+		}
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), childEnv+"="+strings.Join(words, " "))
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for range rand.IntN(each) { // the rest is in the making when it dies
+			if lines.Scan() {
+				acknowledged = append(acknowledged, lines.Text())
+			}
+		}
+		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
+		_ = cmd.Process.Kill()
+		for lines.Scan() {
+			acknowledged = append(acknowledged, lines.Text())
+		}
+		_ = cmd.Wait()
+	}
+	client := newClient(t, registry.Options{Dir: dir, NoWait: true})
+	if _, err := client.Push(t.Context(), repoIn(registry.Local), testregistry.Pack(t, testregistry.Spec{Version: "100.0.0"})); err != nil {
+		t.Fatalf("publishing after %d kills: %v", rounds, err)
+	}
+	for _, version := range append(acknowledged, "100.0.0") {
+		r, err := client.Release(t.Context(), repoIn(registry.Local), version)
+		if err != nil {
+			t.Errorf("acknowledged, and then: %v", err)
+			continue
+		}
+		readAll(t, client, repoIn(registry.Local), r.Targets[0].Library)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "team", "echo", "_uploads", "*")); len(left) > 0 {
+		t.Errorf("left of killed publishers: %v", left)
 	}
 }
