@@ -103,12 +103,7 @@ func (o StartOptions) withDefaults() (StartOptions, error) {
 }
 
 // Build identifies this program's build, as loadr and loadr-worker compare it.
-func Build() string {
-	if commit := buildinfo.Commit(); commit != "" {
-		return buildinfo.Version + " " + commit
-	}
-	return buildinfo.Version
-}
+func Build() string { return buildinfo.Build() }
 
 // workerPath gives the absolute path of the worker program, once it is known to be there.
 func workerPath(path string) (string, error) {

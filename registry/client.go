@@ -16,7 +16,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/credentials"
 	"oras.land/oras-go/v2/registry/remote/retry"
 
-	"github.com/loadr-plugins/loadr/registry/server"
+	"github.com/loadr-plugins/loadr/registry/directory"
 )
 
 // Source is where plugins are looked up and fetched. Methods are safe for concurrent use.
@@ -51,6 +51,10 @@ type Options struct {
 	NoWait bool
 	// Waiting is called when a push has to wait for another process; may be nil.
 	Waiting func(holder string)
+	// Writer opens the way to write the directory registry, alone; its error is a *BusyError when another process does.
+	// Package program has one that starts a process, package server one inside this process. Nil: the directory registry
+	// can be written only while a server serves it.
+	Writer func(ctx context.Context, root, note string) (Writer, error)
 	// Note is what other processes are told about this one while it writes the directory registry.
 	Note string
 	// Idle is how long a registry may be silent before that is an *UnavailableError; 0: one minute.
@@ -152,13 +156,20 @@ func WithRepositories(ctx context.Context, repos []Repository) context.Context {
 // inProcess is an HTTP client that ends at a handler in this process, or at a server of this user's.
 type inProcess struct {
 	client *http.Client
-	local  *server.Local // nil when the other end is another process
+	local  *directory.Local // nil when the other end is another process
 }
 
 func serveInProcess(handler http.Handler) *inProcess {
-	local := server.NewLocal(handler)
-	// Nothing answers slowly here, and nothing is worth a retry: no retry.Transport.
-	return &inProcess{&http.Client{Transport: &http.Transport{DialContext: local.DialContext, MaxIdleConnsPerHost: 64, DisableCompression: true}}, local}
+	local := directory.NewLocal(handler)
+	p := through(local.DialContext)
+	p.local = local
+	return p
+}
+
+// through makes a client of connections within this machine. Nothing answers slowly there, and nothing is worth a retry:
+// no retry.Transport.
+func through(dial dialFunc) *inProcess {
+	return &inProcess{client: &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 64, DisableCompression: true}}}
 }
 
 func (p *inProcess) close() error {
@@ -175,7 +186,7 @@ func (c *Client) localReader() (*inProcess, error) {
 	if c.options.Dir == "" {
 		return nil, errNoDir
 	}
-	c.localOnce.Do(func() { c.reader = serveInProcess(server.NewReader(c.options.Dir)) })
+	c.localOnce.Do(func() { c.reader = serveInProcess(directory.NewReader(c.options.Dir)) })
 	if c.reader == nil {
 		return nil, errors.New("the registry client is closed")
 	}
@@ -183,3 +194,5 @@ func (c *Client) localReader() (*inProcess, error) {
 }
 
 var errNoDir = errors.New(`no directory registry is configured, so there is no namespace under "local"`)
+
+var errNoWriter = errors.New("this program cannot write the directory registry")

@@ -7,9 +7,10 @@ import (
 	"github.com/loadr-plugins/loadr/registry"
 )
 
-// newClient makes a client that ends with the test and keeps no credentials outside it.
+// newClient makes a client that ends with the test and writes the directory registry inside the test.
 func newClient(t *testing.T, o registry.Options) *registry.Client {
 	t.Helper()
+	o.Writer = testregistry.Writer
 	c := registry.New(o)
 	t.Cleanup(func() {
 		if err := c.Close(); err != nil {

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"time"
 
-	"github.com/loadr-plugins/loadr/registry/server"
+	"github.com/loadr-plugins/loadr/registry/directory"
 )
 
 const (
@@ -40,36 +39,47 @@ func (c *Client) openWriter(ctx context.Context) (*localWriter, error) {
 	}
 }
 
-func (c *Client) tryWriter(ctx context.Context) (*localWriter, error) {
-	writer, err := server.OpenWriter(ctx, c.options.Dir, server.WriterOptions{Note: c.options.Note})
-	if err == nil {
-		return &localWriter{serveInProcess(writer), writer}, nil
-	}
-	if conn, dialErr := server.DialServer(ctx, c.options.Dir); dialErr == nil {
-		return &localWriter{inProcess: throughSocket(c.options.Dir, conn)}, nil
-	}
-	return nil, err
+// Writer is a process that may write the directory registry, alone, until Close.
+type Writer interface {
+	// DialContext connects to its HTTP server, whatever the address.
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	Close() error
 }
 
-// throughSocket is a client of the server that holds the directory. The connection that found it is the first used.
-func throughSocket(dir string, first net.Conn) *inProcess {
+func (c *Client) tryWriter(ctx context.Context) (*localWriter, error) {
+	if conn, err := directory.DialServer(ctx, c.options.Dir); err == nil {
+		return &localWriter{inProcess: through(c.dialServer(conn))}, nil
+	}
+	if c.options.Writer == nil {
+		return nil, errNoWriter
+	}
+	writer, err := c.options.Writer(ctx, c.options.Dir, c.options.Note)
+	if err != nil {
+		return nil, err
+	}
+	return &localWriter{through(writer.DialContext), writer}, nil
+}
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialServer connects to the server that holds the directory. The connection that found it is the first used.
+func (c *Client) dialServer(first net.Conn) dialFunc {
 	found := make(chan net.Conn, 1)
 	found <- first
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
 		select {
 		case conn := <-found:
 			return conn, nil
 		default:
-			return server.DialServer(ctx, dir)
+			return directory.DialServer(ctx, c.options.Dir)
 		}
 	}
-	return &inProcess{client: &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 64, DisableCompression: true}}}
 }
 
 // localWriter is the way to write the directory registry.
 type localWriter struct {
 	*inProcess
-	writer *server.Writer // nil when a server does the writing
+	writer Writer // nil when a server does the writing
 }
 
 func (w *localWriter) close() error {

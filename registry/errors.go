@@ -7,7 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/loadr-plugins/loadr/registry/server"
+	"github.com/loadr-plugins/loadr/registry/directory"
 )
 
 // ReferenceError is a reference that cannot be read.
@@ -139,4 +139,4 @@ func (e *VersionExistsError) Hint() string {
 }
 
 // BusyError says that another process is writing the directory registry.
-type BusyError = server.BusyError
+type BusyError = directory.BusyError

@@ -19,6 +19,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/credentials"
 
 	"github.com/loadr-plugins/loadr/registry"
+	"github.com/loadr-plugins/loadr/registry/directory"
 	"github.com/loadr-plugins/loadr/registry/server"
 )
 
@@ -111,7 +112,7 @@ func serveCounted(t *testing.T, dir string) (count func() int64) {
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: status.Addr})
 	counting := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
-		r.SetBasicAuth(server.User, string(token[:64]))
+		r.SetBasicAuth(directory.User, string(token[:64]))
 		proxy.ServeHTTP(w, r)
 	})
 	socket := filepath.Join(t.TempDir(), "s")

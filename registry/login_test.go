@@ -14,6 +14,7 @@ import (
 
 	"github.com/loadr-plugins/loadr/internal/testregistry"
 	"github.com/loadr-plugins/loadr/registry"
+	"github.com/loadr-plugins/loadr/registry/directory"
 	"github.com/loadr-plugins/loadr/registry/server"
 )
 
@@ -122,13 +123,13 @@ func TestEmbeddedServer(t *testing.T) {
 	client := newClient(t, registry.Options{Dir: dir, Credentials: store, NoWait: true})
 	_, err := client.Push(t.Context(), remote, testregistry.Pack(t, testregistry.Spec{}))
 	expectError[*registry.AuthError](t, "push without the token", err)
-	err = client.Login(t.Context(), status.Addr, server.User, "wrong")
+	err = client.Login(t.Context(), status.Addr, directory.User, "wrong")
 	expectError[*registry.AuthError](t, "login with a wrong token", err)
 	token, err := os.ReadFile(status.TokenFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := client.Login(t.Context(), status.Addr, server.User, strings.TrimSpace(string(token))); err != nil {
+	if err := client.Login(t.Context(), status.Addr, directory.User, strings.TrimSpace(string(token))); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := client.Push(t.Context(), remote, testregistry.Pack(t, testregistry.Spec{})); err != nil {

@@ -26,7 +26,7 @@ func asChild() (code int, ok bool) {
 	if len(words) == 0 {
 		return 0, false
 	}
-	client := registry.New(registry.Options{Dir: words[0]})
+	client := registry.New(registry.Options{Dir: words[0], Writer: testregistry.Writer})
 	defer client.Close()
 	for _, dir := range words[1:] {
 		pack, err := registry.OpenPack(dir)

@@ -18,7 +18,7 @@ run() {
 }
 
 export CGO_ENABLED=0
-run go build -trimpath -o bin/ ./cmd/loadr ./cmd/loadr-worker
+run go build -trimpath -o bin/ ./cmd/...
 
 work=$(mktemp -d)
 [ -n "${KEEP:-}" ] || trap 'rm -rf "$work"' EXIT

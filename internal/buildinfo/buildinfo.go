@@ -1,4 +1,4 @@
-// Package buildinfo says which build of this project is running. It does not compare versions; loadr and loadr-worker
+// Package buildinfo says which build of this project is running. It does not compare versions; the programs
 // recognise a build of the same source by Version and Commit together.
 package buildinfo
 
@@ -16,6 +16,14 @@ func Commit() string {
 		return ""
 	}
 	return commit(info.Settings)
+}
+
+// Build identifies this build; programs of one release compare it before they talk.
+func Build() string {
+	if commit := Commit(); commit != "" {
+		return Version + " " + commit
+	}
+	return Version
 }
 
 func commit(settings []debug.BuildSetting) string {

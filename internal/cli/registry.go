@@ -11,7 +11,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/loadr-plugins/loadr/internal/config"
-	"github.com/loadr-plugins/loadr/registry/server"
+	"github.com/loadr-plugins/loadr/registry/directory"
+	"github.com/loadr-plugins/loadr/registry/program"
 )
 
 func newRegistryCmd(a *app) *cobra.Command {
@@ -39,37 +40,38 @@ writes into the directory.`,
 			if err != nil {
 				return err
 			}
-			return server.Serve(cmd.Context(), server.Options{
-				Root:  c.RegistryDir,
-				Addr:  addr,
-				Note:  fmt.Sprintf("loadr registry serve (process %d)", os.Getpid()),
-				Ready: func(s server.Status) { a.printServing(c.RegistryDir, s) },
-			})
+			ctx := cmd.Context()
+			p, err := program.Start(ctx, program.Options{Root: c.RegistryDir, Addr: addr, Note: fmt.Sprintf("loadr registry serve (process %d)", os.Getpid())})
+			if err != nil {
+				return err
+			}
+			a.printServing(c.RegistryDir, p.Hello)
+			return p.Wait(ctx)
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:5050", "the `address` to listen on")
 	return cmd
 }
 
-// printServing says where the server is, once it answers.
 // serving is what the server says once, when it is ready.
 type serving struct {
-	Root      string        `json:"root"`
-	URL       string        `json:"url"`
-	Address   string        `json:"address"` // host:port, as references name it
-	Writing   server.Access `json:"writing"` // token, file or read-only
-	TokenFile string        `json:"token_file,omitempty"`
+	Root      string           `json:"root"`
+	URL       string           `json:"url"`
+	Address   string           `json:"address"` // host:port, as references name it
+	Writing   directory.Access `json:"writing"` // token, file or read-only
+	TokenFile string           `json:"token_file,omitempty"`
 }
 
-func (a *app) printServing(dir string, s server.Status) {
+// printServing says where the server is, once it answers.
+func (a *app) printServing(dir string, s program.Hello) {
 	// A closed output is no reason to stop serving.
 	_ = a.print(serving{dir, "http://" + s.Addr, s.Addr, s.Access, s.TokenFile}, func() {
 		a.line("serving %s on http://%s", dir, s.Addr)
 		switch s.Access {
-		case server.ByToken:
+		case directory.ByToken:
 			a.note("writing needs the token in %s: loadr registry login %s --username %s --password-stdin < %s",
-				s.TokenFile, s.Addr, server.User, s.TokenFile)
-		case server.Refused:
+				s.TokenFile, s.Addr, directory.User, s.TokenFile)
+		case directory.Refused:
 			a.note("other machines can reach this address, so writing over it is refused; reading is open")
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
+	"github.com/loadr-plugins/loadr/registry/program"
 	"github.com/loadr-plugins/loadr/resolve"
 )
 
@@ -38,10 +39,16 @@ func (a *app) client() (*registry.Client, *config.Config, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, namespace := range c.Namespaces {
+		if _, _, err := registry.ParseNamespace(namespace); err != nil {
+			return nil, nil, &config.Error{File: "namespaces (LOADR_REGISTRY or config.toml)", Detail: err.Error()}
+		}
+	}
 	return registry.New(registry.Options{
 		Dir:       c.RegistryDir,
 		PlainHTTP: c.PlainHTTP,
 		UserAgent: "loadr/" + buildinfo.Version,
+		Writer:    program.Writer,
 	}), c, nil
 }
 

@@ -20,25 +20,13 @@ import (
 	"github.com/olareg/olareg/config"
 
 	"github.com/loadr-plugins/loadr/internal/fsx"
-)
-
-// User is the name that goes with the write token where a client wants one. Any other is as good.
-const User = "loadr"
-
-// Access says who may write over the network.
-type Access string
-
-// The ways.
-const (
-	ByToken Access = "token"     // who knows the content of the token file; everyone may read
-	ByFile  Access = "file"      // whom the authentication file allows; it also says who may read
-	Refused Access = "read-only" // nobody: the address is not loopback, and there is no authentication file
+	"github.com/loadr-plugins/loadr/registry/directory"
 )
 
 // guard decides over requests that came through the network. Those through the socket have been decided over by the
 // file system.
 type guard struct {
-	access Access
+	access directory.Access
 	token  string
 	file   config.AuthHandler
 	next   http.Handler
@@ -46,9 +34,9 @@ type guard struct {
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch g.access {
-	case ByFile:
+	case directory.ByFile:
 		g.byFile(w, r)
-	case ByToken:
+	case directory.ByToken:
 		g.byToken(w, r)
 	default:
 		g.refuseWrites(w, r)
@@ -58,8 +46,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // byToken also challenges the ping of the API's root, which clients send to see whether credentials are good: without
 // that, a login could not tell a wrong token from a right one.
 func (g *guard) byToken(w http.ResponseWriter, r *http.Request) {
-	clean, _ := parse(r)
-	if isRead(r) && clean.URL.Path != "/v2" {
+	clean, _ := directory.Parse(r)
+	if directory.IsRead(r) && clean.URL.Path != "/v2" {
 		g.next.ServeHTTP(w, r)
 		return
 	}
@@ -69,15 +57,15 @@ func (g *guard) byToken(w http.ResponseWriter, r *http.Request) {
 	}
 	if subtle.ConstantTimeCompare([]byte(secret), []byte(g.token)) != 1 {
 		w.Header().Set("WWW-Authenticate", `Basic realm="loadr registry"`)
-		refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "writing needs the token of this registry")
+		directory.Refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "writing needs the token of this registry")
 		return
 	}
 	g.next.ServeHTTP(w, r)
 }
 
 func (g *guard) refuseWrites(w http.ResponseWriter, r *http.Request) {
-	if !isRead(r) {
-		refuse(w, http.StatusForbidden, "DENIED",
+	if !directory.IsRead(r) {
+		directory.Refuse(w, http.StatusForbidden, "DENIED",
 			"this registry listens on an address that is not loopback and has no authentication configured: it is open for reading only")
 		return
 	}
@@ -86,17 +74,17 @@ func (g *guard) refuseWrites(w http.ResponseWriter, r *http.Request) {
 
 // byFile lets olareg's authentication decide. A mount reads from another repository, which that would not look at.
 func (g *guard) byFile(w http.ResponseWriter, r *http.Request) {
-	r, q := parse(r)
+	r, q := directory.Parse(r)
 	query := r.URL.Query()
 	query.Del("mount")
 	query.Del("from")
 	r.URL.RawQuery = query.Encode()
-	g.file(q.repo, accessOf(r), g.next).ServeHTTP(w, r)
+	g.file(q.Repo, accessOf(r), g.next).ServeHTTP(w, r)
 }
 
 func accessOf(r *http.Request) config.AuthAccess {
 	switch {
-	case isRead(r):
+	case directory.IsRead(r):
 		return config.AuthRead
 	case r.Method == http.MethodDelete:
 		return config.AuthDelete
@@ -123,7 +111,7 @@ func authFile(path string, log *slog.Logger) (config.AuthHandler, error) {
 }
 
 // TokenFile is where the write token of the registry in root lies, readable by its owner only.
-func TokenFile(root string) string { return filepath.Join(root, stateDir, "token") }
+func TokenFile(root string) string { return filepath.Join(root, directory.StateDir, "token") }
 
 // token reads the write token, and makes it at the first start.
 func token(root string) (string, error) {

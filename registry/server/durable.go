@@ -13,36 +13,37 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/loadr-plugins/loadr/internal/fsx"
+	"github.com/loadr-plugins/loadr/registry/directory"
 )
 
 // durably lets olareg serve a writing request, and passes its answer on when what it wrote has reached the disk: olareg
 // renames files into place without syncing them, and a power cut would leave a published version empty.
-func (w *Writer) durably(out http.ResponseWriter, r *http.Request, q request) {
+func (w *Writer) durably(out http.ResponseWriter, r *http.Request, q directory.Request) {
 	answer := &heldResponse{header: http.Header{}, status: http.StatusOK}
 	w.olareg.ServeHTTP(answer, r)
 	if answer.status == http.StatusCreated || answer.status == http.StatusAccepted && r.Method == http.MethodDelete {
 		if err := w.sync(q, digest.Digest(answer.header.Get("Docker-Content-Digest"))); err != nil {
-			refuse(out, http.StatusInternalServerError, "UNKNOWN", err.Error())
+			directory.Refuse(out, http.StatusInternalServerError, "UNKNOWN", err.Error())
 			return
 		}
 	}
 	answer.send(out)
 }
 
-func (w *Writer) sync(q request, d digest.Digest) error {
+func (w *Writer) sync(q directory.Request, d digest.Digest) error {
 	var errs []error
 	if d.Validate() == nil {
-		blob := w.layouts.blob(q.repo, d)
+		blob := w.layouts.Blob(q.Repo, d)
 		errs = append(errs, syncFile(blob), fsx.SyncDir(filepath.Dir(blob)))
 	}
-	if q.kind != "manifests" {
+	if q.Kind != "manifests" {
 		return errors.Join(errs...)
 	}
-	errs = append(errs, syncFile(w.layouts.file(q.repo, v1.ImageIndexFile)), syncFile(w.layouts.file(q.repo, v1.ImageLayoutFile)))
-	errs = append(errs, fsx.SyncDir(w.layouts.file(q.repo, v1.ImageBlobsDir)))
+	errs = append(errs, syncFile(w.layouts.File(q.Repo, v1.ImageIndexFile)), syncFile(w.layouts.File(q.Repo, v1.ImageLayoutFile)))
+	errs = append(errs, fsx.SyncDir(w.layouts.File(q.Repo, v1.ImageBlobsDir)))
 	// A repository may be new, and its folders too.
-	for dir := q.repo; ; dir = parent(dir) {
-		errs = append(errs, fsx.SyncDir(w.layouts.file(dir)))
+	for dir := q.Repo; ; dir = parent(dir) {
+		errs = append(errs, fsx.SyncDir(w.layouts.File(dir)))
 		if dir == "" {
 			return errors.Join(errs...)
 		}
@@ -86,15 +87,15 @@ func (h *heldResponse) send(out http.ResponseWriter) {
 
 // serveExisting lets olareg answer a reading request about a repository that is there. When olareg can make nothing of
 // its index it answers that the name is unknown; to a client that means that the plugin may be taken from elsewhere.
-func serveExisting(out http.ResponseWriter, r *http.Request, q request, olareg http.Handler) {
-	if q.kind == "blobs" { // may be large, and is found without the index
+func serveExisting(out http.ResponseWriter, r *http.Request, q directory.Request, olareg http.Handler) {
+	if q.Kind == "blobs" { // may be large, and is found without the index
 		olareg.ServeHTTP(out, r)
 		return
 	}
 	answer := &heldResponse{header: http.Header{}, status: http.StatusOK}
 	olareg.ServeHTTP(answer, r)
 	if answer.status == http.StatusNotFound && bytes.Contains(answer.body.Bytes(), []byte("NAME_UNKNOWN")) {
-		refuse(out, http.StatusInternalServerError, "UNKNOWN", "repository "+q.repo+": its index.json cannot be used")
+		directory.Refuse(out, http.StatusInternalServerError, "UNKNOWN", "repository "+q.Repo+": its index.json cannot be used")
 		return
 	}
 	answer.send(out)

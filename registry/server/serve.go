@@ -9,15 +9,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/loadr-plugins/loadr/internal/fsx"
+	"github.com/loadr-plugins/loadr/registry/directory"
 )
 
 const (
 	socketFile = "serve.sock"
-	socketPath = "serve.path" // text file: where the socket is
 	// maxSocketPath is below what every system allows in a socket's address (104 bytes on macOS).
 	maxSocketPath = 100
 	shutdownGrace = 10 * time.Second
@@ -26,7 +25,7 @@ const (
 // Options say what Serve serves, and where.
 type Options struct {
 	Root     string
-	Addr     string       // host:port; port 0 picks a free one
+	Addr     string       // host:port; port 0 picks a free one; empty: only who started this is served, by a socket
 	AuthFile string       // in olareg's form; who may read and write. Needed for writes on an address that is not loopback
 	Log      *slog.Logger // of olareg and the HTTP server; nil for silence
 	Note     string       // what others are told about this process while it holds the registry
@@ -35,20 +34,24 @@ type Options struct {
 
 // Status is what there is to say about a server that runs.
 type Status struct {
-	Addr      string // host:port
-	Access    Access
-	TokenFile string // where the token for writing lies, when Access is ByToken
+	Addr      string // host:port; empty when there is none
+	Socket    string // path of the unix socket
+	Access    directory.Access
+	TokenFile string // where the token for writing lies, when Access is directory.ByToken
 }
 
-// Serve serves the directory registry over HTTP until ctx ends, then lets requests in flight finish for up to ten
+// Serve serves the directory registry over HTTP, or with no address through a socket alone, until ctx ends, then lets requests in flight finish for up to ten
 // seconds. Meanwhile it is the only writer of the directory; other commands of this user reach it by a socket. The error
-// is a *BusyError when another process is writing.
+// is a *directory.BusyError when another process is writing.
 func Serve(ctx context.Context, o Options) (err error) {
 	writer, err := OpenWriter(ctx, o.Root, WriterOptions{Note: o.Note, Log: o.Log})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, writer.Close()) }()
+	if o.Addr == "" {
+		return servePrivately(ctx, o, writer)
+	}
 	if err := writer.SweepAll(ctx); err != nil {
 		return err
 	}
@@ -61,30 +64,46 @@ func Serve(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	socket, remove, err := listenSocket(ctx, o.Root)
+	socket, remove, err := listenPublished(ctx, o.Root)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	return run(ctx, o, []serving{{network, g}, {socket, writer}}, Status{network.Addr().String(), g.access, tokenFile(o.Root, g.access)})
+	status := Status{network.Addr().String(), socket.Addr().String(), g.access, tokenFile(o.Root, g.access)}
+	return run(ctx, o, []serving{{network, g}, {socket, writer}}, status)
+}
+
+// servePrivately serves whoever is told where the socket is: the command that started this process in order to write.
+// Other commands wait for the lock; they must not come to depend on a process that ends with somebody else's command.
+func servePrivately(ctx context.Context, o Options, writer *Writer) error {
+	dir, err := os.MkdirTemp("", "loadr-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	socket, err := listenSocket(ctx, filepath.Join(dir, socketFile))
+	if err != nil {
+		return err
+	}
+	return run(ctx, o, []serving{{socket, writer}}, Status{Socket: socket.Addr().String(), Access: directory.Refused})
 }
 
 func newGuard(o Options, at net.Addr, next http.Handler) (*guard, error) {
-	g := &guard{access: Refused, next: next}
+	g := &guard{access: directory.Refused, next: next}
 	var err error
 	switch {
 	case o.AuthFile != "":
-		g.access = ByFile
+		g.access = directory.ByFile
 		g.file, err = authFile(o.AuthFile, o.Log)
 	case isLoopback(at):
-		g.access = ByToken
+		g.access = directory.ByToken
 		g.token, err = token(o.Root)
 	}
 	return g, err
 }
 
-func tokenFile(root string, access Access) string {
-	if access != ByToken {
+func tokenFile(root string, access directory.Access) string {
+	if access != directory.ByToken {
 		return ""
 	}
 	return TokenFile(root)
@@ -136,11 +155,10 @@ func shutdown(servers []*http.Server) {
 	}
 }
 
-// listenSocket opens the socket for other commands of this user. The folder is closed to others, so nobody can connect
-// before the mode is set. Where the root's path is too long for a socket's address, the socket lies in a private folder
-// among the temporary files.
-func listenSocket(ctx context.Context, root string) (_ net.Listener, remove func(), err error) {
-	dir, cleanup := filepath.Join(root, stateDir), func() {}
+// listenPublished opens the socket for other commands of this user, and writes down where it is. Where the root's path is
+// too long for a socket's address, the socket lies in a private folder among the temporary files.
+func listenPublished(ctx context.Context, root string) (_ net.Listener, remove func(), err error) {
+	dir, cleanup := filepath.Join(root, directory.StateDir), func() {}
 	if len(filepath.Join(dir, socketFile)) > maxSocketPath {
 		if dir, err = os.MkdirTemp("", "loadr-"); err != nil {
 			return nil, nil, err
@@ -153,25 +171,29 @@ func listenSocket(ctx context.Context, root string) (_ net.Listener, remove func
 	}
 	// Left by a killed server; this one holds the lock.
 	_ = os.Remove(path)
-	socket, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	socket, err := listenSocket(ctx, path)
 	if err != nil {
 		cleanup()
-		return nil, nil, fmt.Errorf("socket for other commands: %w", err)
+		return nil, nil, err
 	}
-	note := filepath.Join(root, stateDir, socketPath)
+	note := filepath.Join(root, directory.StateDir, directory.SocketPath)
 	remove = func() { os.Remove(note); socket.Close(); cleanup() }
-	if err := errors.Join(os.Chmod(path, 0o600), fsx.WriteFile(note, []byte(path), 0o600)); err != nil {
+	if err := fsx.WriteFile(note, []byte(path), 0o600); err != nil {
 		remove()
 		return nil, nil, err
 	}
 	return socket, remove, nil
 }
 
-// DialServer connects to the server that holds the registry in root. The error says nothing but that there is none.
-func DialServer(ctx context.Context, root string) (net.Conn, error) {
-	path, err := os.ReadFile(filepath.Join(root, stateDir, socketPath))
+// listenSocket opens a socket in a folder that is closed to others, so nobody can connect before the mode is set.
+func listenSocket(ctx context.Context, path string) (net.Listener, error) {
+	socket, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
 	if err != nil {
+		return nil, fmt.Errorf("socket for other commands: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		socket.Close()
 		return nil, err
 	}
-	return (&net.Dialer{}).DialContext(ctx, "unix", strings.TrimSpace(string(path)))
+	return socket, nil
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.uber.org/goleak"
+
+	"github.com/loadr-plugins/loadr/registry/directory"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -164,8 +166,8 @@ func TestRivals(t *testing.T) {
 
 func TestReader(t *testing.T) {
 	root := t.TempDir()
-	reader := place{t: t, handler: NewReader(root)}
-	absent := place{t: t, handler: NewReader(filepath.Join(root, "absent"))}
+	reader := place{t: t, handler: directory.NewReader(root)}
+	absent := place{t: t, handler: directory.NewReader(filepath.Join(root, "absent"))}
 	for _, path := range []string{"/v2/team/echo/tags/list", "/v2/team/echo/manifests/1.0.0", "/v2/team/echo/referrers/" + digest.FromString("").String()} {
 		for _, p := range []place{reader, absent} {
 			if text := p.expect(404, "GET", path, "", ""); !strings.Contains(text, "NAME_UNKNOWN") {
@@ -209,7 +211,7 @@ func TestBrokenIndex(t *testing.T) {
 	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []place{writer, {t: t, handler: NewReader(root)}} {
+	for _, p := range []place{writer, {t: t, handler: directory.NewReader(root)}} {
 		if text := p.expect(500, "GET", "/v2/team/echo/tags/list", "", ""); !strings.Contains(text, "index.json") {
 			t.Errorf("the answer does not name the file: %s", text)
 		}
@@ -224,8 +226,7 @@ func TestBrokenIndex(t *testing.T) {
 	}
 }
 
-// TestForeignLayout has a layout that another tool made, with a referrers tag that olareg would rewrite. A reader may
-// not, and then olareg says that there is no such repository; that must not pass for the truth.
+// TestForeignLayout reads a layout that another tool made, with the list of referrers under a tag.
 func TestForeignLayout(t *testing.T) {
 	root := t.TempDir()
 	p := place{t: t, handler: newWriter(t, root)}
@@ -250,8 +251,11 @@ func TestForeignLayout(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(foreignRoot, "team", "echo", "index.json"), []byte(foreign), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	reader := place{t: t, handler: NewReader(foreignRoot)}
-	if text := reader.expect(500, "GET", "/v2/team/echo/tags/list", "", ""); strings.Contains(text, "NAME_UNKNOWN") {
+	reader := place{t: t, handler: directory.NewReader(foreignRoot)}
+	if text := reader.expect(200, "GET", "/v2/team/echo/tags/list", "", ""); !strings.Contains(text, `"1.0.0"`) {
+		t.Error(text)
+	}
+	if text := reader.expect(200, "GET", "/v2/team/echo/referrers/"+digest.FromString(image).String(), "", ""); !strings.Contains(text, digest.FromString(referrer).String()) {
 		t.Error(text)
 	}
 	if strings.Contains(foreign, "convert") || !strings.Contains(foreign, `"sha256-`) {
@@ -263,7 +267,7 @@ func TestOneWriter(t *testing.T) {
 	root := t.TempDir()
 	first := newWriter(t, root)
 	_, err := OpenWriter(t.Context(), root, WriterOptions{})
-	var busy *BusyError
+	var busy *directory.BusyError
 	if !errors.As(err, &busy) || busy.Holder != "a test" || busy.Dir != root {
 		t.Errorf("second writer: %v", err)
 	}
@@ -357,7 +361,7 @@ func ask(t *testing.T, client *http.Client, method, url, user, secret string) (i
 func TestServeWithToken(t *testing.T) {
 	root := t.TempDir()
 	s := start(t, Options{Root: root, Addr: "127.0.0.1:0"})
-	if s.Access != ByToken {
+	if s.Access != directory.ByToken {
 		t.Errorf("access %q", s.Access)
 	}
 	info, err := os.Stat(s.TokenFile)
@@ -374,10 +378,10 @@ func TestServeWithToken(t *testing.T) {
 		"reading ignores a wrong token": {"GET", "team/other/tags/list", "x", "y", 404},
 		"the root tells who may write":  {"GET", "", "", "", 401},
 		"a wrong token is told":         {"GET", "", "x", "y", 401},
-		"the right token is told":       {"GET", "", User, token, 200},
+		"the right token is told":       {"GET", "", directory.User, token, 200},
 		"writing needs the token":       {"POST", "team/echo/blobs/uploads/", "", "", 401},
-		"writing needs the right token": {"POST", "team/echo/blobs/uploads/", User, token[1:], 401},
-		"writing with the token":        {"POST", "team/echo/blobs/uploads/", User, token, 202},
+		"writing needs the right token": {"POST", "team/echo/blobs/uploads/", directory.User, token[1:], 401},
+		"writing with the token":        {"POST", "team/echo/blobs/uploads/", directory.User, token, 202},
 		"deleting needs the token":      {"DELETE", "team/echo/manifests/latest", "", "", 401},
 	} {
 		if got, text := ask(t, http.DefaultClient, c.method, base+c.path, c.user, c.secret); got != c.want {
@@ -400,12 +404,12 @@ func TestServeSocket(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, Options{Root: root, Addr: "127.0.0.1:0"})
-			client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return DialServer(ctx, root) }}}
+			client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return directory.DialServer(ctx, root) }}}
 			defer client.CloseIdleConnections()
 			if got, text := ask(t, client, "POST", "http://local/v2/team/echo/blobs/uploads/", "", ""); got != 202 {
 				t.Errorf("writing through the socket: %d %s", got, text)
 			}
-			path, err := os.ReadFile(filepath.Join(root, stateDir, socketPath))
+			path, err := os.ReadFile(filepath.Join(root, directory.StateDir, directory.SocketPath))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -420,7 +424,7 @@ func TestServeSocket(t *testing.T) {
 			if _, err := os.Stat(string(path)); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("the socket outlives the server: %v", err)
 			}
-			if conn, err := DialServer(t.Context(), root); err == nil {
+			if conn, err := directory.DialServer(t.Context(), root); err == nil {
 				conn.Close()
 				t.Error("a stopped server answers")
 			}
@@ -431,11 +435,11 @@ func TestServeSocket(t *testing.T) {
 // TestServeBeyondLoopback listens on all addresses: open for reading only, until there is an authentication file.
 func TestServeBeyondLoopback(t *testing.T) {
 	s := start(t, Options{Root: t.TempDir(), Addr: "0.0.0.0:0"})
-	if s.Access != Refused || s.TokenFile != "" {
+	if s.Access != directory.Refused || s.TokenFile != "" {
 		t.Errorf("access %q, token file %q", s.Access, s.TokenFile)
 	}
 	base := "http://" + strings.Replace(s.Addr, "[::]", "127.0.0.1", 1) + "/v2/team/echo/"
-	if got, text := ask(t, http.DefaultClient, "POST", base+"blobs/uploads/", User, "x"); got != 403 || !strings.Contains(text, "authentication") {
+	if got, text := ask(t, http.DefaultClient, "POST", base+"blobs/uploads/", directory.User, "x"); got != 403 || !strings.Contains(text, "authentication") {
 		t.Errorf("writing: %d %s", got, text)
 	}
 	if got, _ := ask(t, http.DefaultClient, "GET", base+"tags/list", "", ""); got != 404 {
@@ -461,7 +465,7 @@ func TestServeWithAuthFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := start(t, Options{Root: t.TempDir(), Addr: "0.0.0.0:0", AuthFile: path})
-	if s.Access != ByFile {
+	if s.Access != directory.ByFile {
 		t.Errorf("access %q", s.Access)
 	}
 	base := "http://" + strings.Replace(s.Addr, "[::]", "127.0.0.1", 1) + "/v2/"
@@ -506,7 +510,7 @@ func TestGracefulStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.SetBasicAuth(User, strings.TrimSpace(string(secret)))
+	req.SetBasicAuth(directory.User, strings.TrimSpace(string(secret)))
 	answered := make(chan int, 1)
 	go func() {
 		resp, err := http.DefaultClient.Do(req)
@@ -550,7 +554,7 @@ func TestGracefulStop(t *testing.T) {
 
 func TestLocalIsCutOff(t *testing.T) {
 	release := make(chan struct{})
-	l := NewLocal(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	l := directory.NewLocal(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-release:
 		case <-r.Context().Done():

@@ -16,14 +16,14 @@ import (
 	"time"
 
 	"github.com/olareg/olareg"
+	"github.com/olareg/olareg/config"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/loadr-plugins/loadr/internal/fsx"
+	"github.com/loadr-plugins/loadr/registry/directory"
 )
 
 const (
-	// stateDir holds what is not a repository: no repository's name starts with a dot.
-	stateDir    = ".loadr"
 	lockFile    = "lock"
 	maxManifest = 4 << 20
 	// uploadGrace is how long olareg keeps blobs that no manifest names yet.
@@ -39,7 +39,7 @@ type WriterOptions struct {
 // Writer serves a directory for reading and writing. While it is open no other process can write there. Its handler is
 // safe for concurrent use.
 type Writer struct {
-	layouts layouts
+	layouts directory.Layouts
 	olareg  *olareg.Server
 	unlock  func() error
 	repos   sync.Map // name to *repository
@@ -59,19 +59,19 @@ func (w *Writer) repo(name string) *repository {
 }
 
 // OpenWriter makes the directory root if need be and takes its exclusive lock, without waiting: the error is then a
-// *BusyError.
+// *directory.BusyError.
 func OpenWriter(ctx context.Context, root string, o WriterOptions) (*Writer, error) {
-	if err := os.MkdirAll(filepath.Join(root, stateDir), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(root, directory.StateDir), 0o700); err != nil {
 		return nil, err
 	}
-	unlock, err := fsx.Lock(ctx, filepath.Join(root, stateDir, lockFile), fsx.LockOptions{NoWait: true, Note: o.Note})
+	unlock, err := fsx.Lock(ctx, filepath.Join(root, directory.StateDir, lockFile), fsx.LockOptions{NoWait: true, Note: o.Note})
 	if locked := (*fsx.LockedError)(nil); errors.As(err, &locked) {
-		return nil, &BusyError{root, locked.Holder}
+		return nil, &directory.BusyError{Dir: root, Holder: locked.Holder}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{layouts: layouts{root: root}, olareg: olareg.New(storage(root, false, o.Log)), unlock: unlock}, nil
+	return &Writer{layouts: directory.Layouts{Root: root}, olareg: olareg.New(storage(root, o.Log)), unlock: unlock}, nil
 }
 
 // Close ends the writing. No request may be in flight.
@@ -79,18 +79,18 @@ func (w *Writer) Close() error { return errors.Join(w.olareg.Close(), w.unlock()
 
 // ServeHTTP lets olareg answer, after checks that olareg does not make.
 func (w *Writer) ServeHTTP(out http.ResponseWriter, r *http.Request) {
-	r, q := parse(r)
-	if q.repo == "" {
+	r, q := directory.Parse(r)
+	if q.Repo == "" {
 		w.olareg.ServeHTTP(out, r)
 		return
 	}
-	state, err := w.layouts.get(q.repo)
+	state, err := w.layouts.Get(q.Repo)
 	switch {
-	case err != nil && !errors.Is(err, errAbsent):
-		refuse(out, http.StatusInternalServerError, "UNKNOWN", err.Error())
-	case isRead(r) && state == nil:
-		unknown(out, q.repo)
-	case isRead(r):
+	case err != nil && !errors.Is(err, directory.ErrAbsent):
+		directory.Refuse(out, http.StatusInternalServerError, "UNKNOWN", err.Error())
+	case directory.IsRead(r) && state == nil:
+		directory.Unknown(out, q.Repo)
+	case directory.IsRead(r):
 		serveExisting(out, r, q, w.olareg)
 	default:
 		w.change(out, r, q)
@@ -99,44 +99,44 @@ func (w *Writer) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 
 // change serves the requests that write. Those that change manifests come one after another per repository, because the
 // check and the change must be one step.
-func (w *Writer) change(out http.ResponseWriter, r *http.Request, q request) {
-	repo := w.repo(q.repo)
-	if q.kind != "manifests" && repo.ready.Load() {
+func (w *Writer) change(out http.ResponseWriter, r *http.Request, q directory.Request) {
+	repo := w.repo(q.Repo)
+	if q.Kind != "manifests" && repo.ready.Load() {
 		w.durably(out, r, q)
 		return
 	}
 	text, err := takeManifest(out, r, q) // before the lock: a slow client keeps nobody waiting
 	if err != nil {
-		refuse(out, http.StatusRequestEntityTooLarge, "MANIFEST_INVALID", fmt.Sprintf("manifest: %v", err))
+		directory.Refuse(out, http.StatusRequestEntityTooLarge, "MANIFEST_INVALID", fmt.Sprintf("manifest: %v", err))
 		return
 	}
 	repo.mu.Lock()
 	defer repo.mu.Unlock()
 	if !repo.ready.Load() {
-		w.sweep(q.repo)
+		w.sweep(q.Repo)
 		defer func() {
-			_, err := w.layouts.get(q.repo)
+			_, err := w.layouts.Get(q.Repo)
 			repo.ready.Store(err == nil)
 		}()
 	}
-	state, err := w.layouts.get(q.repo)
+	state, err := w.layouts.Get(q.Repo)
 	switch {
-	case err != nil && !errors.Is(err, errAbsent):
-		refuse(out, http.StatusInternalServerError, "UNKNOWN", err.Error())
-	case q.kind != "manifests":
+	case err != nil && !errors.Is(err, directory.ErrAbsent):
+		directory.Refuse(out, http.StatusInternalServerError, "UNKNOWN", err.Error())
+	case q.Kind != "manifests":
 		w.durably(out, r, q)
 	case r.Method == http.MethodPut:
 		w.putManifest(out, r, q, state, text)
 	case r.Method == http.MethodDelete:
 		w.deleteManifest(out, r, q, state)
 	default:
-		refuse(out, http.StatusMethodNotAllowed, "UNSUPPORTED", "method not allowed")
+		directory.Refuse(out, http.StatusMethodNotAllowed, "UNSUPPORTED", "method not allowed")
 	}
 }
 
 // takeManifest reads the body of a request that puts a manifest, and gives the request a copy to be read again.
-func takeManifest(out http.ResponseWriter, r *http.Request, q request) ([]byte, error) {
-	if q.kind != "manifests" || r.Method != http.MethodPut {
+func takeManifest(out http.ResponseWriter, r *http.Request, q directory.Request) ([]byte, error) {
+	if q.Kind != "manifests" || r.Method != http.MethodPut {
 		return nil, nil
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(out, r.Body, maxManifest))
@@ -145,10 +145,10 @@ func takeManifest(out http.ResponseWriter, r *http.Request, q request) ([]byte, 
 }
 
 // putManifest lets a version be published once. Publishing the same bytes again is no change.
-func (w *Writer) putManifest(out http.ResponseWriter, r *http.Request, q request, state *layout, text []byte) {
-	for _, tag := range q.tagsOf(r) {
-		if old := state.published(tag); old != "" && old != digestLike(old, text) {
-			refuse(out, http.StatusConflict, "DENIED", fmt.Sprintf("version %s is published as %s: a published version never changes", tag, old))
+func (w *Writer) putManifest(out http.ResponseWriter, r *http.Request, q directory.Request, state *directory.Layout, text []byte) {
+	for _, tag := range q.TagsOf(r) {
+		if old := published(state, tag); old != "" && old != digestLike(old, text) {
+			directory.Refuse(out, http.StatusConflict, "DENIED", fmt.Sprintf("version %s is published as %s: a published version never changes", tag, old))
 			return
 		}
 	}
@@ -156,11 +156,11 @@ func (w *Writer) putManifest(out http.ResponseWriter, r *http.Request, q request
 }
 
 // published gives what a version tag names already; empty for other tags and free versions.
-func (l *layout) published(tag string) digest.Digest {
-	if l == nil || !isVersion(tag) {
+func published(state *directory.Layout, tag string) digest.Digest {
+	if state == nil || !directory.IsVersion(tag) {
 		return ""
 	}
-	return l.tag(tag)
+	return state.Tag(tag)
 }
 
 func digestLike(d digest.Digest, text []byte) digest.Digest {
@@ -171,22 +171,22 @@ func digestLike(d digest.Digest, text []byte) digest.Digest {
 }
 
 // deleteManifest keeps what published versions consist of.
-func (w *Writer) deleteManifest(out http.ResponseWriter, r *http.Request, q request, state *layout) {
+func (w *Writer) deleteManifest(out http.ResponseWriter, r *http.Request, q directory.Request, state *directory.Layout) {
 	if state == nil {
-		unknown(out, q.repo)
+		directory.Unknown(out, q.Repo)
 		return
 	}
-	versions, err := w.layouts.protected(q.repo, state)
+	versions, err := w.layouts.Protected(q.Repo, state)
 	if err != nil {
-		refuse(out, http.StatusInternalServerError, "UNKNOWN", err.Error())
+		directory.Refuse(out, http.StatusInternalServerError, "UNKNOWN", err.Error())
 		return
 	}
-	version := versions[digest.Digest(q.arg)]
-	if isVersion(q.arg) {
-		version = q.arg
+	version := versions[digest.Digest(q.Arg)]
+	if directory.IsVersion(q.Arg) {
+		version = q.Arg
 	}
 	if version != "" {
-		refuse(out, http.StatusMethodNotAllowed, "DENIED", fmt.Sprintf("version %s is published: it is never deleted", version))
+		directory.Refuse(out, http.StatusMethodNotAllowed, "DENIED", fmt.Sprintf("version %s is published: it is never deleted", version))
 		return
 	}
 	w.durably(out, r, q)
@@ -196,7 +196,7 @@ func (w *Writer) deleteManifest(out http.ResponseWriter, r *http.Request, q requ
 // the lock, and sweeps before its own first upload.
 func (w *Writer) sweep(repo string) {
 	for _, pattern := range []string{"_uploads/upload.*", "index.json.*"} {
-		left, _ := filepath.Glob(filepath.Join(w.layouts.file(repo), filepath.FromSlash(pattern)))
+		left, _ := filepath.Glob(filepath.Join(w.layouts.File(repo), filepath.FromSlash(pattern)))
 		for _, path := range left {
 			// What stays only wastes space.
 			_ = os.Remove(path)
@@ -206,18 +206,29 @@ func (w *Writer) sweep(repo string) {
 
 // SweepAll removes what killed processes left in every repository. It is called before requests are served.
 func (w *Writer) SweepAll(ctx context.Context) error {
-	return filepath.WalkDir(w.layouts.root, func(path string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(w.layouts.Root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
 		}
-		if !entry.IsDir() || path == w.layouts.root {
+		if !entry.IsDir() || path == w.layouts.Root {
 			return nil
 		}
 		if name := entry.Name(); name == "blobs" || name[0] == '.' {
 			return fs.SkipDir
 		}
-		repo, err := filepath.Rel(w.layouts.root, path)
+		repo, err := filepath.Rel(w.layouts.Root, path)
 		w.sweep(filepath.ToSlash(repo))
 		return err
 	})
+}
+
+// storage configures olareg for writing. A negative frequency switches its own garbage collection's timer off: it would
+// outlive the lock.
+func storage(root string, log *slog.Logger) config.Config {
+	yes, no := true, false
+	return config.Config{
+		Storage: config.ConfigStorage{StoreType: config.StoreDir, RootDir: root, ReadOnly: &no, GC: config.ConfigGC{Frequency: -1, GracePeriod: uploadGrace}},
+		API:     config.ConfigAPI{DeleteEnabled: &yes, Manifest: config.ConfigAPIManifest{Limit: maxManifest}},
+		Log:     log,
+	}
 }
