@@ -16,6 +16,7 @@ import (
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/loader/plugin"
 	"github.com/loadr-plugins/loadr/manifest"
+	"github.com/loadr-plugins/loadr/registry"
 )
 
 func newNewCmd(a *app) *cobra.Command {
@@ -160,6 +161,11 @@ afterwards. Packs from several machines become one release.`,
 			}
 			if len(sources) == 0 {
 				sources = []string{"."}
+			}
+			if to != "" {
+				if _, _, err := registry.ParseNamespace(to); err != nil {
+					return usage("--to: %v", err)
+				}
 			}
 			o := publish.Options{Sources: sources, Pack: packing, Source: to, Probe: probe}
 			if dryRun {

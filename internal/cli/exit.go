@@ -65,7 +65,7 @@ var outcomes = []outcome{
 	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*install.TargetError]}},
 	{exitNotFound, "not-found", []func(error) (any, bool){
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NoLockError], is[*registry.NotFoundError],
-		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*plugindir.NotInstalledError], notExist,
+		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError], notExist,
 	}},
 	{exitExists, "exists", []func(error) (any, bool){is[*registry.VersionExistsError]}},
 	{exitNetwork, "network", []func(error) (any, bool){is[*registry.AuthError], is[*registry.UnavailableError]}},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -158,11 +159,11 @@ func (p *Plugin) describe(m *manifest.Manifest) {
 // addLibraries looks at the entry and at what [build.targets] names, as far as it is there; a library that is not built
 // is a warning, and none at all an error.
 func (p *Plugin) addLibraries(dir string, m *manifest.Manifest) error {
-	var missing []error
+	var missing []string
 	add := func(target manifest.Target, rel string) error {
 		lib, err := loader.Inspect(filepath.Join(dir, filepath.FromSlash(rel)))
 		if errors.Is(err, fs.ErrNotExist) {
-			missing = append(missing, err)
+			missing = append(missing, rel)
 			p.Warnings = append(p.Warnings, fmt.Sprintf("library %s is not there", rel))
 			return nil
 		}
@@ -186,7 +187,7 @@ func (p *Plugin) addLibraries(dir string, m *manifest.Manifest) error {
 		}
 	}
 	if len(p.Libraries) == 0 {
-		return errors.Join(missing...)
+		return &MissingLibrariesError{m.Plugin.Name, dir, missing}
 	}
 	return nil
 }
@@ -234,6 +235,20 @@ func onlyFolder(dir string) string {
 	}
 	return filepath.Join(dir, entries[0].Name())
 }
+
+// MissingLibrariesError is a plugin of which no library is there.
+type MissingLibrariesError struct {
+	Name    string   `json:"name"`
+	Dir     string   `json:"dir"`
+	Missing []string `json:"missing"` // relative to Dir
+}
+
+func (e *MissingLibrariesError) Error() string {
+	return fmt.Sprintf("plugin %q: folder %s: expected a library, found none of %s", e.Name, e.Dir, strings.Join(e.Missing, ", "))
+}
+
+// Hint says what to do.
+func (e *MissingLibrariesError) Hint() string { return "build it first" }
 
 // NoPluginError is a folder without plugin.toml.
 type NoPluginError struct {
