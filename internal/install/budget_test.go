@@ -118,6 +118,7 @@ func (p *project) lockPlugins(names ...string) {
 
 // TestRequestsOfMany: n plugins cost n times what one costs, and one token.
 func TestRequestsOfMany(t *testing.T) {
+	t.Parallel()
 	names := []string{"echo", "kafka", "redis", "smtp"}
 	for name, test := range map[string]struct {
 		option testregistry.Option

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/loadr-plugins/loadr/internal/install"
+	"github.com/loadr-plugins/loadr/internal/testregistry"
 	"github.com/loadr-plugins/loadr/registry"
 )
 
@@ -53,7 +54,7 @@ func asChild() (code int, ok bool) {
 }
 
 func (o order) obey() error {
-	client := registry.New(registry.Options{Dir: o.Registry})
+	client := registry.New(registry.Options{Dir: o.Registry, Writer: testregistry.Writer})
 	defer client.Close()
 	p := &project{t: childTB{}, dir: o.Dir, plugins: o.Plugins, cache: o.Cache, client: client, namespaces: o.Namespaces, machine: machine()}
 	step := killAt(o.Kill)
@@ -132,7 +133,8 @@ func (o order) command(t testing.TB) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+string(text))
+	// Programs with the race detector wait a second at their end unless told otherwise.
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", childVariable+"="+string(text))
 	return cmd
 }
 

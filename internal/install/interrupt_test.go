@@ -77,9 +77,10 @@ func (u *upgrade) finish(t *testing.T, p *project) {
 // TestCancelledAtEveryStep ends the context at each callback and each step: an error means the old state, and none
 // the new one.
 func TestCancelledAtEveryStep(t *testing.T) {
+	t.Parallel()
 	u := newUpgrade(t)
 	completed, cancelled := 0, 0
-	for n := int64(1); ; n++ {
+	for n := int64(1); ; n += stride {
 		p := u.begin(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		var count atomic.Int64
@@ -112,7 +113,7 @@ func TestCancelledAtEveryStep(t *testing.T) {
 			break
 		}
 	}
-	if cancelled < 8 || completed < 5 {
+	if cancelled < 8/stride || completed < 5/stride {
 		t.Errorf("%d runs cancelled, %d complete: the steps do not cover both", cancelled, completed)
 	}
 }
@@ -120,9 +121,10 @@ func TestCancelledAtEveryStep(t *testing.T) {
 // TestKilledAtEveryStep ends a process as kill -9 does, at each callback and each step of activation. The next command,
 // whatever it is, finds all of the old state or all of the new one.
 func TestKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
 	u := newUpgrade(t)
 	olds, news := 0, 0
-	for n := 1; ; n++ {
+	for n := 1; ; n += stride {
 		p := u.begin(t)
 		o := p.order(t, u.registry)
 		o.Want, o.Kill = upgradeWant, n
@@ -141,15 +143,16 @@ func TestKilledAtEveryStep(t *testing.T) {
 			break
 		}
 	}
-	if olds < 8 || news < 5 {
+	if olds < 8/stride || news < 5/stride {
 		t.Errorf("%d times the old state, %d times the new one: the steps do not cover both", olds, news)
 	}
 }
 
 // TestKilledWhileRemoving is the same for remove.
 func TestKilledWhileRemoving(t *testing.T) {
+	t.Parallel()
 	u := newUpgrade(t)
-	for n := 1; ; n++ {
+	for n := 1; ; n += stride {
 		p := u.begin(t)
 		o := p.order(t, u.registry)
 		o.Remove, o.Kill = []string{"echo"}, n
@@ -173,6 +176,7 @@ func TestKilledWhileRemoving(t *testing.T) {
 
 // TestProcessesLoseNothing has many processes install different plugins into one project, and into one cache.
 func TestProcessesLoseNothing(t *testing.T) {
+	t.Parallel()
 	names := []string{"amqp", "echo", "grpc", "kafka", "mqtt", "redis", "smtp", "udp"}
 	dir := t.TempDir()
 	client := newClient(t, registry.Options{Dir: dir})

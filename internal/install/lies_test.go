@@ -222,6 +222,7 @@ func TestCorruptCache(t *testing.T) {
 
 // TestEditedLock: whoever edits the lock can't make parts of different releases one.
 func TestEditedLock(t *testing.T) {
+	t.Parallel()
 	p := local(t, spec{name: "echo"}, spec{name: "kafka"})
 	p.install("echo", "kafka")
 	echo, _ := p.readLock().Plugin("echo")

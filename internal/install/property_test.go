@@ -18,6 +18,7 @@ import (
 // TestAnySequence drives a project with random commands, as they succeed or are refused. After each one loadr.toml, the
 // lock and the plugins directory agree, a refused one has changed nothing, and doing it again changes nothing.
 func TestAnySequence(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	client := newClient(t, registry.Options{Dir: dir})
 	names := []string{"echo", "kafka", "smtp"}

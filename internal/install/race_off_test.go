@@ -2,4 +2,7 @@
 
 package install_test
 
-const raceDetector = false
+const (
+	raceDetector = false
+	stride       = 1
+)

@@ -2,5 +2,7 @@
 
 package install_test
 
-// raceDetector multiplies memory.
-const raceDetector = true
+const (
+	raceDetector = true // which multiplies memory and time
+	stride       = 4    // every how many steps a process is killed
+)
