@@ -69,7 +69,7 @@ func checkBlob(b Blob) error {
 // checkDigest also keeps foreign text out of paths: what it accepts is sha256: and 64 hexadecimal digits.
 func checkDigest(d digest.Digest) error {
 	if err := d.Validate(); err != nil || d.Algorithm() != digest.SHA256 {
-		return fmt.Errorf("blob %q: expected a digest sha256:...", string(d))
+		return fmt.Errorf("blob %q: expected a digest of the form sha256:<64 hexadecimal digits>", string(d))
 	}
 	return nil
 }

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	testTarget manifest.Target = "x86_64-unknown-linux-gnu"
-	testOwner                  = "the project"
+	testTarget = manifest.Target("x86_64-unknown-linux-gnu")
+	testOwner  = "the project"
 )
 
 // world is a folder with a project, its plugins directory and a place for what stands for the cache.
