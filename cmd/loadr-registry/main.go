@@ -48,7 +48,7 @@ func serve(o server.Options) int {
 	err := server.Serve(ctx, o)
 	var busy *directory.BusyError
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, context.Canceled):
 		return 0
 	case errors.As(err, &busy):
 		say(program.Hello{Busy: busy})

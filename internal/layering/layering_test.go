@@ -22,8 +22,10 @@ var allowed = map[string][]string{
 	"resolve":               {"manifest"},
 	"lockfile":              {"manifest"},
 	"cache":                 {"internal/fsx"},
-	"registry":              {"manifest", "internal/fsx", "registry/server"},
-	"registry/server":       {"manifest", "internal/fsx"},
+	"registry":              {"manifest", "internal/fsx", "registry/directory"},
+	"registry/directory":    {"manifest", "internal/fsx"},
+	"registry/server":       {"internal/fsx", "registry/directory"},
+	"registry/program":      {"internal/buildinfo", "registry", "registry/directory"},
 	"loader":                {"manifest", "internal/buildinfo", "loader/binfile", "loader/plugin", "loader/worker"},
 	"loader/binfile":        {"manifest"},
 	"loader/plugin":         {"manifest"},
@@ -41,7 +43,10 @@ var allowed = map[string][]string{
 	"internal/info":         {"internal/archive", "internal/install", "loader", "manifest", "registry"},
 	"internal/cli":          nil, // the edge of the program: anything but what purego and the tests bring
 	"cmd/loadr":             {"internal/cli"},
+	"cmd/loadr-registry":    {"internal/buildinfo", "registry/directory", "registry/program", "registry/server"},
 	"cmd/loadr-worker":      {"loader", "loader/native", "loader/plugin", "loader/worker"},
+	"docs":                  {},
+	"examples/go-host":      {"loader", "loader/native", "loader/plugin", "manifest"},
 	"internal/testplugin":   {"manifest"},
 	"internal/testregistry": {"manifest", "registry", "registry/server"},
 }
@@ -56,14 +61,15 @@ var doors = map[string]string{
 	"github.com/pelletier/go-toml/":  "manifest lockfile internal/config",
 	"github.com/gofrs/flock":         "internal/fsx",
 	"github.com/klauspost/compress/": "registry",
-	"github.com/Masterminds/semver/": "manifest resolve lockfile registry registry/server internal/publish",
+	"github.com/Masterminds/semver/": "manifest resolve lockfile registry registry/directory internal/publish",
 }
 
 // forbidden packages must not be linked into a program, however indirectly.
 var forbidden = map[string][]string{
 	// The package manager must not be able to open a library, and must run on a machine without a C library.
-	"cmd/loadr": {"github.com/ebitengine/purego", module + "loader/native"},
-	"loader":    {"github.com/ebitengine/purego"},
+	"cmd/loadr":          {"internal/cli"},
+	"cmd/loadr-registry": {"internal/buildinfo", "registry/directory", "registry/program", "registry/server"},
+	"loader":             {"github.com/ebitengine/purego"},
 	// The worker runs foreign code; it has no business with registries or their credentials.
 	"cmd/loadr-worker": {"oras.land/oras-go/", "github.com/olareg/olareg", "net/http"},
 }

@@ -33,7 +33,7 @@ func (h *reader) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !IsRead(r):
 		Refuse(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "this registry is open for reading only")
 	case q.Repo == "" && r.URL.Path == "/v2":
-		w.WriteHeader(http.StatusOK)
+		sendJSON(w, r, "application/json", struct{}{})
 	case q.Repo == "":
 		Refuse(w, http.StatusNotFound, "UNSUPPORTED", "no such endpoint")
 	default:
@@ -80,7 +80,7 @@ func serveTags(w http.ResponseWriter, r *http.Request, q Request, state *Layout)
 	}
 	if n, err := strconv.Atoi(r.URL.Query().Get("n")); err == nil && n > 0 && n < len(tags) {
 		tags = tags[:n]
-		w.Header().Set("Link", "</v2/"+q.Repo+"/tags/list?n="+strconv.Itoa(n)+"&last="+tags[n-1]+`>; rel="next"`)
+		w.Header().Set("Link", "</v2/"+q.Repo+"/tags/list?last="+tags[n-1]+"&n="+strconv.Itoa(n)+`>; rel="next"`)
 	}
 	sendJSON(w, r, "application/json", map[string]any{"name": q.Repo, "tags": tags})
 }
