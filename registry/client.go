@@ -90,7 +90,7 @@ func New(o Options) *Client {
 	}
 	c := &Client{options: o}
 	c.transport = newTransport(o, c.plain)
-	c.remote = &auth.Client{Client: &http.Client{Transport: c.transport}, Cache: auth.NewCache(), Credential: c.credential}
+	c.remote = &auth.Client{Client: &http.Client{Transport: c.transport}, Cache: newTokenCache(), Credential: c.credential}
 	c.remote.SetUserAgent(o.UserAgent)
 	return c
 }
