@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job from nothing: builds the two programs and the C echo plugin, publishes it to a directory registry,
+# The main job from nothing: builds the programs and the C echo plugin, publishes it to a directory registry,
 # installs it by name into a fresh project, locks, verifies and calls it. Prints each step as the command a person would
 # type. Everything but bin/ happens in a temporary folder, so that a user's own registry, cache and plugins stay as they
 # are; KEEP=1 keeps that folder.

@@ -41,10 +41,10 @@ archives() {
             if [ $os = windows ]; then
                 file=$(echo dist/*_${os}_$arch.zip)
                 python3 -m zipfile -l "$file" | awk 'NR > 1 {print $1}' |
-                    holds "$os/$arch" "LICENSE README.md loadr-plugin.exe loadr-worker.exe loadr.exe"
+                    holds "$os/$arch" "LICENSE README.md loadr-plugin.exe loadr-registry.exe loadr-worker.exe loadr.exe"
             else
                 file=$(echo dist/*_${os}_$arch.tar.gz)
-                tar -tzf "$file" | holds "$os/$arch" "LICENSE README.md loadr loadr-plugin loadr-worker"
+                tar -tzf "$file" | holds "$os/$arch" "LICENSE README.md loadr loadr-plugin loadr-registry loadr-worker"
             fi
         done
     done
@@ -55,7 +55,7 @@ packages() {
     local file
     for file in dist/*.deb; do
         dpkg-deb --fsys-tarfile "$file" | tar -t | grep -v '/$' | sed 's|^\./*||; s|^/||' |
-            holds "${file##*/}" "usr/bin/loadr-plugin usr/bin/loadr-worker usr/share/doc/loadr-plugin/copyright"
+            holds "${file##*/}" "usr/bin/loadr-plugin usr/bin/loadr-registry usr/bin/loadr-worker usr/share/doc/loadr-plugin/copyright"
     done
     [ "$(ls dist/*.rpm | wc -l)" = 2 ] || fail "expected rpm packages for two architectures"
 }
@@ -63,7 +63,7 @@ packages() {
 # cask looks at what Homebrew would link.
 cask() {
     grep -o 'binary "[a-z-]*"' dist/homebrew/Casks/loadr-plugin.rb | sort -u | awk '{gsub(/"/, ""); print $2}' |
-        holds "cask" "loadr-plugin loadr-worker"
+        holds "cask" "loadr-plugin loadr-registry loadr-worker"
 }
 
 # started checks that the linker set the version of the program for this machine.
