@@ -181,6 +181,7 @@ func serving(env []string) (*server, error) {
 	}
 	if err := json.NewDecoder(out).Decode(&ready); err != nil {
 		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
 		return nil, fmt.Errorf("loadr registry serve: %w: %s", err, complaints.String())
 	}
 	stop := func() error {
