@@ -14,6 +14,7 @@ import (
 	"github.com/loadr-plugins/loadr/internal/install"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
 	"github.com/loadr-plugins/loadr/internal/publish"
+	"github.com/loadr-plugins/loadr/internal/run"
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/loader/plugin"
 	"github.com/loadr-plugins/loadr/lockfile"
@@ -47,7 +48,7 @@ type outcome struct {
 // outcomes is the one table of exit codes. The first that matches any part of an error decides.
 var outcomes = []outcome{
 	{exitUsage, "usage", []func(error) (any, bool){
-		is[*usageError], is[*install.UsageError], is[*registry.ReferenceError], is[*config.Error], is[*resolve.RangeError],
+		is[*usageError], is[*run.KindError], is[*install.UsageError], is[*registry.ReferenceError], is[*config.Error], is[*resolve.RangeError],
 	}},
 	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*registry.BusyError]}},
 	{exitIntegrity, "integrity", []func(error) (any, bool){

@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"internal/config":       {},
 	"internal/fsx":          {},
 	"internal/plugindir":    {"manifest", "internal/fsx"},
+	"internal/run":          {"internal/install", "internal/publish", "loader", "manifest"},
 	"internal/scaffold":     {"manifest", "sdk/c"},
 	"internal/install":      {"cache", "internal/fsx", "internal/plugindir", "loader", "lockfile", "manifest", "registry", "resolve"},
 	"internal/publish":      {"loader", "loader/plugin", "manifest", "registry"},
