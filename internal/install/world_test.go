@@ -65,7 +65,7 @@ func (s spec) folder(t testing.TB) string {
 	t.Helper()
 	s, dir := s.filled(), t.TempDir()
 	text := fmt.Sprintf("[plugin]\nname = %q\nversion = %q\nkind = \"protocol\"\ntype = \"native\"\nabi = \"c\"\n", s.name, s.version)
-	text += fmt.Sprintf("entry = \"libecho.so\"\nschemes = [\"echo\"]\ndescription = \"A test's plugin\"\nlicense = \"Apache-2.0\"\n")
+	text += "entry = \"libecho.so\"\nschemes = [\"echo\"]\ndescription = \"A test's plugin\"\nlicense = \"Apache-2.0\"\n"
 	if s.requires != "" {
 		text += fmt.Sprintf("[requires]\nabi = %q\n", s.requires)
 	}
