@@ -161,6 +161,11 @@ func TestOwner(t *testing.T) {
 		}
 	}
 	other.wantUnchanged(before)
+	for _, name := range []string{lockfile.ProjectName, lockfile.LockName} {
+		other.write(name, p.read(name))
+	}
+	_, err := other.try(install.Options{Mode: install.Locked, Prune: true})
+	wantError[*plugindir.OwnerError](t, "sync that would have nothing to do", err)
 
 	mine := newProject(t, p.client, p.namespaces...)
 	mine.install("echo")
@@ -172,7 +177,7 @@ func TestOwner(t *testing.T) {
 	moved.run(install.Options{Prune: true})
 	moved.wantSound()
 	other.plugins = moved.workspace().Plugins
-	_, err := other.try(install.Options{})
+	_, err = other.try(install.Options{})
 	wantError[*plugindir.OwnerError](t, "install into another project's own directory", err)
 }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,26 +81,20 @@ func TestRequestsOfDigest(t *testing.T) {
 func TestConfigAndLibraryInParallel(t *testing.T) {
 	p, server := remote(t, spec{name: "echo"})
 	p.lockPlugins("echo")
-	var arrived sync.WaitGroup
-	arrived.Add(2)
+	var arrived atomic.Int32
+	both := make(chan struct{})
 	server.Inject(testregistry.Fault{Match: "GET blob", Alter: func(body []byte) []byte {
-		arrived.Done()
-		arrived.Wait()
+		if arrived.Add(1) == 2 {
+			close(both)
+		}
+		select {
+		case <-both:
+		case <-time.After(10 * time.Second):
+			t.Error("config and library were not asked for at the same time")
+		}
 		return body
 	}})
-	ended := make(chan error, 1)
-	go func() {
-		_, err := p.try(install.Options{})
-		ended <- err
-	}()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Fatal(err)
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatal("config and library were not asked for at the same time")
-	}
+	p.run(install.Options{})
 }
 
 // lockPlugins writes a lock without caching anything.

@@ -15,6 +15,7 @@ import (
 	"github.com/loadr-plugins/loadr/cache"
 	"github.com/loadr-plugins/loadr/internal/install"
 	"github.com/loadr-plugins/loadr/internal/testregistry"
+	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/registry"
 	"github.com/loadr-plugins/loadr/resolve"
 )
@@ -220,35 +221,52 @@ func TestCorruptCache(t *testing.T) {
 	}
 }
 
-// TestEditedLock: whoever edits the lock can't make parts of different releases one.
+// TestEditedLock: whoever edits the lock can't make parts of different releases one. Each part is held against the next.
 func TestEditedLock(t *testing.T) {
 	t.Parallel()
-	p := local(t, spec{name: "echo"}, spec{name: "kafka"})
-	p.install("echo", "kafka")
-	echo, _ := p.readLock().Plugin("echo")
-	kafka, _ := p.readLock().Plugin("kafka")
-	e, k := echo.Targets[0], kafka.Targets[0]
-	for name, test := range map[string]struct{ from, to []string }{
-		"another library":                {[]string{string(e.Library), string(e.Blob)}, []string{string(k.Library), string(k.Blob)}},
-		"another plugin.toml":            {[]string{string(e.PluginTOML)}, []string{string(k.PluginTOML)}},
-		"another config":                 {[]string{string(e.Config)}, []string{string(k.Config)}},
-		"config and toml of another":     {[]string{string(e.Config), string(e.PluginTOML)}, []string{string(k.Config), string(k.PluginTOML)}},
-		"everything of another":          {[]string{string(e.Config), string(e.PluginTOML), string(e.Library), string(e.Blob)}, []string{string(k.Config), string(k.PluginTOML), string(k.Library), string(k.Blob)}},
-		"a size that is not the library": {[]string{"library-size = "}, []string{"library-size = 1"}},
+	p := local(t, spec{name: "echo"}, spec{name: "soap"})
+	p.install("echo", "soap")
+	config := func(e, s *lockfile.Target) { e.Config, e.ConfigSize = s.Config, s.ConfigSize }
+	toml := func(e, s *lockfile.Target) { e.PluginTOML = s.PluginTOML }
+	library := func(e, s *lockfile.Target) {
+		e.Library, e.LibrarySize, e.Blob, e.BlobSize = s.Library, s.LibrarySize, s.Blob, s.BlobSize
+	}
+	for name, test := range map[string]struct {
+		edits []func(echo, soap *lockfile.Target)
+		part  string // that is found not to fit
+	}{
+		"another library":               {[]func(_, _ *lockfile.Target){library}, "library in the config"},
+		"another plugin.toml":           {[]func(_, _ *lockfile.Target){toml}, "plugin.toml"},
+		"another config":                {[]func(_, _ *lockfile.Target){config}, "plugin.toml"},
+		"config and toml of another":    {[]func(_, _ *lockfile.Target){config, toml}, "library in the config"},
+		"config and library of another": {[]func(_, _ *lockfile.Target){config, library}, "plugin.toml"},
+		"everything of another":         {[]func(_, _ *lockfile.Target){config, toml, library}, "name and version in plugin.toml"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			edited := p.on(machine())
-			for i := range test.from {
-				edited.edit("loadr.lock", test.from[i], test.to[i])
+			edited, lock := p.on(machine()), p.readLock()
+			edited.cache = p.cache // a registry gives out no other plugin's parts; a cache holds everybody's
+			for _, edit := range test.edits {
+				edit(&lock.Plugins[0].Targets[0], &lock.Plugins[1].Targets[0])
 			}
+			edited.write("loadr.lock", string(lock.Encode()))
 			before := edited.snapshot()
 			for _, mode := range []install.Mode{install.Resolve, install.Locked, install.Frozen} {
-				if _, err := edited.try(install.Options{Mode: mode}); err == nil {
-					t.Errorf("mode %v: installed from an edited lock", mode)
+				_, err := edited.try(install.Options{Mode: mode})
+				if e := wantError[*install.MismatchError](t, "an edited lock", err); e != nil && (e.Part != test.part || e.Plugin != "echo" || e.Claim) {
+					t.Errorf("mode %v: %+v, expected part %q", mode, e, test.part)
 				}
 				edited.wantRefused(before)
 			}
 		})
+	}
+}
+
+// TestBombStops: it is not the whole of a bomb that is decompressed before it is refused.
+func TestBombStops(t *testing.T) {
+	p, _ := falsify(t, "echo", func(a *artifact) { a.library = zeros(t, 1<<30) })
+	_, err := p.try(install.Options{Want: references(t, "echo")})
+	if e := wantError[*cache.MismatchError](t, "a bomb", err); e != nil && e.Size > e.Want.Size+1<<20 {
+		t.Errorf("%d bytes were decompressed, of a library that should have %d", e.Size, e.Want.Size)
 	}
 }
 
