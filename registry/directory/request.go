@@ -53,6 +53,9 @@ func Unknown(w http.ResponseWriter, repo string) {
 	Refuse(w, http.StatusNotFound, "NAME_UNKNOWN", "repository "+repo+" does not exist")
 }
 
+// IsUpload says whether the request is about an upload that is under way, or begins one.
+func (q Request) IsUpload() bool { return q.Kind == "blobs" && strings.HasPrefix(q.Arg, "uploads") }
+
 // TagsOf lists the tags that a manifest request would set.
 func (q Request) TagsOf(r *http.Request) []string {
 	if strings.Contains(q.Arg, ":") {

@@ -65,7 +65,7 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// heldResponse keeps a small response, at most a manifest, until it may be sent.
+// heldResponse keeps a small response until it may be sent. Responses to writing requests carry no content.
 type heldResponse struct {
 	header http.Header
 	status int
@@ -83,20 +83,4 @@ func (h *heldResponse) send(out http.ResponseWriter) {
 	out.WriteHeader(h.status)
 	// A client that has gone away misses nothing.
 	_, _ = out.Write(h.body.Bytes())
-}
-
-// serveExisting lets olareg answer a reading request about a repository that is there. When olareg can make nothing of
-// its index it answers that the name is unknown; to a client that means that the plugin may be taken from elsewhere.
-func serveExisting(out http.ResponseWriter, r *http.Request, q directory.Request, olareg http.Handler) {
-	if q.Kind == "blobs" { // may be large, and is found without the index
-		olareg.ServeHTTP(out, r)
-		return
-	}
-	answer := &heldResponse{header: http.Header{}, status: http.StatusOK}
-	olareg.ServeHTTP(answer, r)
-	if answer.status == http.StatusNotFound && bytes.Contains(answer.body.Bytes(), []byte("NAME_UNKNOWN")) {
-		directory.Refuse(out, http.StatusInternalServerError, "UNKNOWN", "repository "+q.Repo+": its index.json cannot be used")
-		return
-	}
-	answer.send(out)
 }

@@ -18,7 +18,9 @@ import (
 // difference whether a server holds the directory.
 func TestReaderAnswersLikeOlareg(t *testing.T) {
 	root := t.TempDir()
-	writer := place{t: t, handler: newWriter(t, root)}
+	w := newWriter(t, root)
+	writer := place{t: t, handler: w}
+	olareg := place{t: t, handler: w.olareg}
 	reader := place{t: t, handler: directory.NewReader(root)}
 	image := writer.image("team/echo", "an image")
 	subject := digest.FromString(image)
@@ -41,22 +43,21 @@ func TestReaderAnswersLikeOlareg(t *testing.T) {
 		base + "blobs/" + digest.FromString("{}").String(), base + "blobs/" + absent.String(),
 		base + "referrers/" + subject.String(), base + "referrers/" + absent.String(),
 		base + "referrers/" + subject.String() + "?artifactType=text/x-note", base + "referrers/" + subject.String() + "?artifactType=other",
-		"/v2/team/absent/tags/list", "/v2/team/absent/manifests/1.0.0",
 	} {
 		for _, method := range []string{"GET", "HEAD"} {
-			compare(t, method+" "+target, reader, writer, method, target)
+			compare(t, method+" "+target, reader, olareg, method, target)
 		}
 	}
 	reader.header = http.Header{"Range": {"bytes=1-"}}
-	writer.header = reader.header
-	compare(t, "range", reader, writer, "GET", base+"blobs/"+digest.FromString("{}").String())
+	olareg.header = reader.header
+	compare(t, "range", reader, olareg, "GET", base+"blobs/"+digest.FromString("{}").String())
 }
 
 // compare leaves out what a client does not act on: the words of errors, and header fields of no meaning here.
-func compare(t *testing.T, what string, reader, writer place, method, target string) {
+func compare(t *testing.T, what string, reader, olareg place, method, target string) {
 	t.Helper()
 	status, text, header := reader.do(method, target, "", "")
-	wantStatus, wantText, wantHeader := writer.do(method, target, "", "")
+	wantStatus, wantText, wantHeader := olareg.do(method, target, "", "")
 	if status != wantStatus {
 		t.Errorf("%s: status %d, olareg %d: %s %s", what, status, wantStatus, text, wantText)
 		return

@@ -40,6 +40,7 @@ type WriterOptions struct {
 // safe for concurrent use.
 type Writer struct {
 	layouts directory.Layouts
+	reader  http.Handler
 	olareg  *olareg.Server
 	unlock  func() error
 	repos   sync.Map // name to *repository
@@ -47,7 +48,9 @@ type Writer struct {
 
 // repository is what this process knows of one that it writes.
 type repository struct {
-	mu sync.Mutex // held while manifests are changed
+	// mu is held for writing while manifests are changed, and for reading while an upload begins, when olareg looks at
+	// what a change of manifests sets.
+	mu sync.RWMutex
 	// ready is set after the first writing request, which comes alone: it finds the leftovers of killed processes before
 	// there are uploads of its own, and it may make the repository, which olareg then looks at without a lock.
 	ready atomic.Bool
@@ -71,29 +74,28 @@ func OpenWriter(ctx context.Context, root string, o WriterOptions) (*Writer, err
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{layouts: directory.Layouts{Root: root}, olareg: olareg.New(storage(root, o.Log)), unlock: unlock}, nil
+	return &Writer{layouts: directory.Layouts{Root: root}, reader: directory.NewReader(root), olareg: olareg.New(storage(root, o.Log)), unlock: unlock}, nil
 }
 
 // Close ends the writing. No request may be in flight.
 func (w *Writer) Close() error { return errors.Join(w.olareg.Close(), w.unlock()) }
 
-// ServeHTTP lets olareg answer, after checks that olareg does not make.
+// ServeHTTP lets olareg write, after checks that olareg does not make. Reading is left to the reader that serves the
+// directory when nobody writes it: the answers are then the same, and olareg, which looks at its own state without a lock
+// when it reads, is not asked while it writes.
 func (w *Writer) ServeHTTP(out http.ResponseWriter, r *http.Request) {
-	r, q := directory.Parse(r)
-	if q.Repo == "" {
-		w.olareg.ServeHTTP(out, r)
-		return
-	}
-	state, err := w.layouts.Get(q.Repo)
+	clean, q := directory.Parse(r)
 	switch {
-	case err != nil && !errors.Is(err, directory.ErrAbsent):
-		directory.Refuse(out, http.StatusInternalServerError, "UNKNOWN", err.Error())
-	case directory.IsRead(r) && state == nil:
-		directory.Unknown(out, q.Repo)
-	case directory.IsRead(r):
-		serveExisting(out, r, q, w.olareg)
+	case directory.IsRead(clean) && !q.IsUpload():
+		w.reader.ServeHTTP(out, r)
+	case q.Repo == "" || directory.IsRead(clean):
+		w.olareg.ServeHTTP(out, clean)
 	default:
-		w.change(out, r, q)
+		if _, err := w.layouts.Get(q.Repo); err != nil && !errors.Is(err, directory.ErrAbsent) {
+			directory.Refuse(out, http.StatusInternalServerError, "UNKNOWN", err.Error())
+			return
+		}
+		w.change(out, clean, q)
 	}
 }
 
@@ -102,6 +104,10 @@ func (w *Writer) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 func (w *Writer) change(out http.ResponseWriter, r *http.Request, q directory.Request) {
 	repo := w.repo(q.Repo)
 	if q.Kind != "manifests" && repo.ready.Load() {
+		if r.Method == http.MethodPost {
+			repo.mu.RLock()
+			defer repo.mu.RUnlock()
+		}
 		w.durably(out, r, q)
 		return
 	}
