@@ -138,6 +138,16 @@ func TestRepair(t *testing.T) {
 	}
 	p.run(install.Options{Mode: install.Locked})
 	p.wantSound()
+
+	library := filepath.Join(dir, "kafka", "libecho.so")
+	write(t, library, strings.Repeat("x", len(readText(t, library))))
+	if c := p.run(install.Options{Mode: install.Locked}).Plugins[1]; c.Action != install.Unchanged {
+		t.Errorf("a sync read a library: %+v", c)
+	}
+	if c := p.run(install.Options{Mode: install.Locked, Force: true}).Plugins[1]; c.Action != install.Replaced {
+		t.Errorf("a forced sync did not: %+v", c)
+	}
+	p.wantSound()
 }
 
 // TestOwner: a plugins directory belongs to one project, wherever that lies.
