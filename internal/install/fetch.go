@@ -80,8 +80,8 @@ func (in *Installer) plan(ctx context.Context, j *job) ([]*item, error) {
 	return items, nil
 }
 
-// inPlace says whether a plugin's folder holds what the lock wants, judged by our records and the files' sizes. verify
-// and --force read every byte; a sync that has nothing to do must not.
+// inPlace says whether a plugin's folder holds what the lock wants, judged by our records, plugin.toml, which people edit,
+// and the library's size. verify and --force read every byte; a sync that has nothing to do must not.
 func (in *Installer) inPlace(name string, files map[string]digest.Digest, t lockfile.Target) bool {
 	entry, ok := entryOf(files)
 	if !ok || files[manifestName] != t.PluginTOML || files[entry] != t.Library {
@@ -95,8 +95,12 @@ func (in *Installer) inPlace(name string, files map[string]digest.Digest, t lock
 	if err != nil || !info.Mode().IsRegular() || info.Size() != t.LibrarySize {
 		return false
 	}
-	info, err = os.Lstat(in.path(name, manifestName))
-	return err == nil && info.Mode().IsRegular()
+	path := in.path(name, manifestName)
+	if info, err = os.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() > manifest.MaxSize {
+		return false
+	}
+	text, err := os.ReadFile(path)
+	return err == nil && digest.FromBytes(text) == t.PluginTOML
 }
 
 // intact reads every byte of a plugin that we installed.

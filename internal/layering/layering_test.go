@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 	"internal/run":          {"internal/install", "internal/publish", "loader", "manifest"},
 	"internal/scaffold":     {"manifest", "sdk/c"},
 	"internal/install":      {"cache", "internal/fsx", "internal/plugindir", "loader", "lockfile", "manifest", "registry", "resolve"},
-	"internal/publish":      {"loader", "loader/plugin", "manifest", "registry"},
+	"internal/publish":      {"loader", "loader/plugin", "manifest", "registry", "resolve"},
 	"internal/info":         {"internal/archive", "internal/install", "loader", "manifest", "registry"},
 	"internal/cli":          nil, // the edge of the program: anything but what purego and the tests bring
 	"cmd/loadr":             {"internal/cli"},

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/manifest"
+	"github.com/loadr-plugins/loadr/resolve"
 )
 
 // GateError is a plugin that must not be published. It carries every reason found, not only the first.
@@ -73,14 +75,34 @@ func gate(m *manifest.Manifest, libraries []built) error {
 	return &GateError{m.Plugin.Name, m.Plugin.Version, problems}
 }
 
-func checkManifest(m *manifest.Manifest) []Problem {
+func checkManifest(m *manifest.Manifest) (problems []Problem) {
 	if v, err := semver.StrictNewVersion(m.Plugin.Version); err == nil && v.Metadata() != "" {
-		return []Problem{{
+		problems = append(problems, Problem{
 			Detail: fmt.Sprintf("version %s has build metadata; two versions that differ only there compare equal", m.Plugin.Version),
 			Advice: fmt.Sprintf("use a version without +%s", v.Metadata()),
-		}}
+		})
 	}
-	return nil
+	// plugin.toml may say ranges in every form of semver; resolution knows those that mean one thing.
+	ranges := maps.Clone(m.Requires.Plugins)
+	if ranges == nil {
+		ranges = map[string]string{}
+	}
+	if m.Requires.ABI != "" {
+		ranges["abi"] = m.Requires.ABI
+	}
+	for _, key := range slices.Sorted(maps.Keys(ranges)) {
+		if _, err := resolve.ParseRange(ranges[key]); err != nil {
+			problems = append(problems, Problem{Detail: fmt.Sprintf("[requires] %s: %v", key, err), Advice: hintOf(err)})
+		}
+	}
+	return problems
+}
+
+func hintOf(err error) string {
+	if h, ok := err.(interface{ Hint() string }); ok {
+		return h.Hint()
+	}
+	return ""
 }
 
 func checkLibrary(m *manifest.Manifest, lib built) (problems []Problem) {
