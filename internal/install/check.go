@@ -3,6 +3,8 @@ package install
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/lockfile"
@@ -30,8 +32,21 @@ func (in *Installer) check(ctx context.Context, j *job, items []*item) error {
 		if err := it.checkFits(found, j.host); err != nil {
 			return err
 		}
+		j.warnings = append(j.warnings, it.unmet(j.next)...)
 	}
 	return nil
+}
+
+// unmet says which plugins this one requires that the lock does not have: they are the user's to install.
+func (it *item) unmet(lock *lockfile.Lock) (warnings []string) {
+	required := it.manifest.Requires.Plugins
+	for _, name := range slices.Sorted(maps.Keys(required)) {
+		if p, ok := lock.Plugin(name); ok && satisfies(required[name], p.Version) {
+			continue
+		}
+		warnings = append(warnings, fmt.Sprintf("%s requires plugin %s %s, which is not in the lock: install it too", it.plugin.Name, name, required[name]))
+	}
+	return warnings
 }
 
 // readManifest holds the shipped plugin.toml and the config against the lock.
