@@ -21,6 +21,7 @@ func main() {
 	var o server.Options
 	flag.StringVar(&o.Root, "root", "", "the directory registry's `folder`")
 	flag.StringVar(&o.Addr, "addr", "", "the `host:port` to serve on; empty: a private socket only")
+	flag.StringVar(&o.AuthFile, "auth-file", "", "who may read and write over the network, in olareg's form")
 	flag.StringVar(&o.Note, "note", "", "what others are told about who holds the registry")
 	version := flag.Bool("version", false, "print the build and exit")
 	flag.Parse()

@@ -27,7 +27,7 @@ func newRegistryCmd(a *app) *cobra.Command {
 }
 
 func newServeCmd(a *app) *cobra.Command {
-	var addr string
+	var addr, authFile string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the directory registry over HTTP until interrupted",
@@ -41,7 +41,9 @@ writes into the directory.`,
 				return err
 			}
 			ctx := cmd.Context()
-			p, err := program.Start(ctx, program.Options{Root: c.RegistryDir, Addr: addr, Note: fmt.Sprintf("loadr registry serve (process %d)", os.Getpid())})
+			p, err := program.Start(ctx, program.Options{
+				Root: c.RegistryDir, Addr: addr, AuthFile: authFile, Note: fmt.Sprintf("loadr registry serve (process %d)", os.Getpid()),
+			})
 			if err != nil {
 				return err
 			}
@@ -49,6 +51,7 @@ writes into the directory.`,
 			return p.Wait(ctx)
 		},
 	}
+	cmd.Flags().StringVar(&authFile, "auth-file", "", "a `file` that says who may read and write (see docs/registries.md)")
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:5050", "the `address` to listen on")
 	return cmd
 }

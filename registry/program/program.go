@@ -29,7 +29,10 @@ type Options struct {
 	Program string // path of loadr-registry; empty: beside this executable. It is never looked for on PATH
 	Root    string // of the directory registry
 	Addr    string // host:port to serve on; empty: only this process is served, by a private socket
-	Note    string // what others are told about the process that holds the registry
+	// AuthFile says who may read and write over the network, in olareg's form; needed for writing on an address that is
+	// not loopback. Empty: none.
+	AuthFile string
+	Note     string // what others are told about the process that holds the registry
 }
 
 // Hello is the one line that the program writes to standard output, once it answers requests or can't.
@@ -85,7 +88,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		return nil, err
 	}
 	var words strings.Builder
-	cmd := exec.Command(path, "--root", o.Root, "--addr", o.Addr, "--note", o.Note)
+	cmd := exec.Command(path, "--root", o.Root, "--addr", o.Addr, "--auth-file", o.AuthFile, "--note", o.Note)
 	cmd.Stderr = &words
 	detach(cmd) // an interrupt is for this process to handle; the program ends when its input does
 	input, err := cmd.StdinPipe()
