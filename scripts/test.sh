@@ -16,6 +16,7 @@ step_format() {
 }
 
 step_vet() {
+    go mod tidy -diff
     go vet ./...
     local os
     for os in darwin windows; do # also type-checks the tests of other systems
@@ -64,7 +65,7 @@ fuzz() {
     local log=.cache/fuzz.log
     printf '%s %s\n' "$1" "$2"
     for _ in 1 2; do
-        go test -run '^$' -fuzz "^$2\$" -fuzztime "${FUZZTIME:-5s}" "$1" </dev/null >"$log" 2>&1 && return
+        go test -run '^$' -fuzz "^$2\$" -fuzztime "${FUZZTIME:-5s}" -fuzzminimizetime 20x "$1" </dev/null >"$log" 2>&1 && return
         grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input' "$log" || break
     done
     cat "$log"
