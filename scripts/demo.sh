@@ -28,7 +28,9 @@ unset LOADR_REGISTRY LOADR_PLUGINS_DIR
 cp -R examples sdk "$work/"
 cd "$work"
 
-library=$(run examples/c-echo/build.sh | tee /dev/stderr | tail -n 1)
+say examples/c-echo/build.sh
+library=$(examples/c-echo/build.sh)
+echo "$library"
 target=$(basename "$(dirname "$library")")
 run loadr plugin info "examples/c-echo/$library"
 run loadr plugin pack examples/c-echo --target "$target" --output c-echo.oci
