@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
+	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/publish"
 	"github.com/loadr-plugins/loadr/internal/scaffold"
 	"github.com/loadr-plugins/loadr/loader"
@@ -138,7 +139,7 @@ type packResult struct {
 }
 
 func defaultOutput(dir string) (string, error) {
-	m, _, err := publish.ReadManifest(dir)
+	m, _, err := folder.ReadManifest(dir)
 	if err != nil {
 		return "", err
 	}

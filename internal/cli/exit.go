@@ -10,6 +10,7 @@ import (
 	"github.com/loadr-plugins/loadr/cache"
 	"github.com/loadr-plugins/loadr/internal/archive"
 	"github.com/loadr-plugins/loadr/internal/config"
+	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/info"
 	"github.com/loadr-plugins/loadr/internal/install"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
@@ -59,7 +60,7 @@ var outcomes = []outcome{
 		is[manifest.Errors], is[*manifest.Error], is[*publish.GateError], is[*install.IncompatibleError], mismatch(true),
 		is[*registry.InvalidArtifactError], is[*loader.InspectError], is[*archive.Error], is[*info.NoPluginError],
 		is[*plugin.MissingSymbolError], is[*plugin.VersionError], is[*plugin.ReplyError], is[*plugin.OpenError],
-		is[*plugin.FamilyError], is[*publish.NoManifestError], is[*publish.NoLibraryError], is[*registry.MergeError],
+		is[*plugin.FamilyError], is[*folder.NoManifestError], is[*publish.NoLibraryError], is[*registry.MergeError],
 		found(install.Incompatible),
 	}},
 	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], found(install.Drifted)}},

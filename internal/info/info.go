@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/loadr-plugins/loadr/internal/archive"
+	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/install"
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/manifest"
@@ -216,15 +217,12 @@ func targetOf(lib *manifest.Library) manifest.Target {
 }
 
 func readManifest(dir string) (*manifest.Manifest, []manifest.Warning, error) {
-	path := filepath.Join(dir, "plugin.toml")
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, &NoPluginError{dir}
+	m, warnings, err := folder.ReadManifest(dir)
+	var none *folder.NoManifestError
+	if errors.As(err, &none) {
+		err = &NoPluginError{dir}
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return manifest.Parse(path, text)
+	return m, warnings, err
 }
 
 // onlyFolder steps into the folder that most archives wrap everything in.

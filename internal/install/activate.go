@@ -12,12 +12,12 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/fsx"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
-	"github.com/loadr-plugins/loadr/manifest"
 )
 
-const manifestName = "plugin.toml"
+const manifestName = folder.ManifestName
 
 // activate puts everything in place at once: the plugins' folders and the project's two files.
 func (in *Installer) activate(ctx context.Context, j *job, items []*item) (*Report, error) {
@@ -151,21 +151,11 @@ func (in *Installer) path(plugin, file string) string {
 
 // installedVersion is what the plugin.toml in place says; empty where it can't be read.
 func installedVersion(dir *plugindir.Dir, name string) string {
-	m, err := readManifest(filepath.Join(dir.Path(), name))
+	m, _, err := folder.ReadManifest(filepath.Join(dir.Path(), name))
 	if err != nil {
 		return ""
 	}
 	return m.Plugin.Version
-}
-
-func readManifest(folder string) (*manifest.Manifest, error) {
-	path := filepath.Join(folder, manifestName)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	m, _, err := manifest.Parse(path, text)
-	return m, err
 }
 
 func orEmpty[T any](list []T) []T {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
 	"github.com/loadr-plugins/loadr/manifest"
 )
@@ -65,7 +66,7 @@ func List(ws *Workspace) ([]Entry, error) {
 
 func entryFor(p plugindir.Installed) Entry {
 	e := Entry{Name: p.Name, Path: p.Path, Managed: p.Managed, Enabled: !p.Disabled, Problem: p.Problem}
-	m, err := readManifest(p.Path)
+	m, _, err := folder.ReadManifest(p.Path)
 	if err != nil {
 		if e.Problem == "" {
 			e.Problem = err.Error()

@@ -7,20 +7,6 @@ import (
 	"github.com/loadr-plugins/loadr/manifest"
 )
 
-// NoManifestError is a folder without plugin.toml.
-type NoManifestError struct {
-	Dir string `json:"dir"`
-}
-
-func (e *NoManifestError) Error() string {
-	return fmt.Sprintf("folder %s: expected a plugin.toml, found none", e.Dir)
-}
-
-// Hint says how to get one.
-func (e *NoManifestError) Hint() string {
-	return "name the plugin's folder, or start one with 'loadr plugin new'"
-}
-
 // NoLibraryError says that no library is known for a platform; with an empty Target, for none at all.
 type NoLibraryError struct {
 	Name   string            `json:"name"`

@@ -8,19 +8,17 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
 )
-
-const manifestName = "plugin.toml"
 
 // PackOptions say what to pack.
 type PackOptions struct {
@@ -40,7 +38,7 @@ type PackOptions struct {
 // Pack checks a plugin and its libraries and writes them as one artifact: an OCI image layout at o.Output, whole or not
 // at all. Warnings are about plugin.toml.
 func Pack(ctx context.Context, o PackOptions) (*registry.Pack, []manifest.Warning, error) {
-	m, warnings, err := ReadManifest(o.Dir)
+	m, warnings, err := folder.ReadManifest(o.Dir)
 	if err != nil {
 		return nil, warnings, err
 	}
@@ -76,22 +74,6 @@ func SourceDate(epoch string) (*time.Time, error) {
 	}
 	t := time.Unix(seconds, 0).UTC()
 	return &t, nil
-}
-
-// ReadManifest reads the plugin.toml of a plugin's folder. The error is a *NoManifestError for a folder without one.
-func ReadManifest(dir string) (*manifest.Manifest, []manifest.Warning, error) {
-	file := filepath.Join(dir, manifestName)
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(dir); err != nil {
-			return nil, nil, err
-		}
-		return nil, nil, &NoManifestError{dir}
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return manifest.Parse(file, text)
 }
 
 // libraries gives the built library of each target that is packed.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/loader/plugin"
 	"github.com/loadr-plugins/loadr/manifest"
@@ -132,7 +133,7 @@ func (o *Options) examine(ctx context.Context, pack *registry.Pack, temp string)
 	var m *manifest.Manifest
 	for _, t := range pack.Release().Targets {
 		var err error
-		if m, err = manifest.ParseShipped(manifestName, []byte(t.Config.PluginTOML)); err != nil {
+		if m, err = manifest.ParseShipped(folder.ManifestName, []byte(t.Config.PluginTOML)); err != nil {
 			return fmt.Errorf("pack %s: library for %s: %w", pack.Dir(), t.Target, err)
 		}
 		file := filepath.Join(temp, string(t.Target), m.Plugin.Entry)

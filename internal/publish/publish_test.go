@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/publish"
 	"github.com/loadr-plugins/loadr/internal/testplugin"
 	"github.com/loadr-plugins/loadr/internal/testregistry"
@@ -162,7 +163,7 @@ func TestGate(t *testing.T) {
 
 // TestNothingToPack tells what is missing, all at once.
 func TestNothingToPack(t *testing.T) {
-	folder := source{libraries: echo(t, linux, darwin)}.folder(t)
+	dir := source{libraries: echo(t, linux, darwin)}.folder(t)
 	out := filepath.Join(t.TempDir(), "pack")
 	pack := func(o publish.PackOptions) error {
 		o.Output = out
@@ -172,30 +173,30 @@ func TestNothingToPack(t *testing.T) {
 		}
 		return err
 	}
-	var noManifest *publish.NoManifestError
+	var noManifest *folder.NoManifestError
 	if err := pack(publish.PackOptions{Dir: t.TempDir()}); !errors.As(err, &noManifest) {
 		t.Errorf("a folder without plugin.toml: %v", err)
 	}
 	var noLibrary *publish.NoLibraryError
-	if err := pack(publish.PackOptions{Dir: folder, Targets: map[manifest.Target]string{windows: ""}}); !errors.As(err, &noLibrary) ||
+	if err := pack(publish.PackOptions{Dir: dir, Targets: map[manifest.Target]string{windows: ""}}); !errors.As(err, &noLibrary) ||
 		noLibrary.Target != windows || !slices.Equal(noLibrary.Known, []manifest.Target{darwin, linux}) {
 		t.Errorf("a target without a library: %v", err)
 	}
-	if err := os.Remove(filepath.Join(folder, string(darwin), "libecho.dylib")); err != nil {
+	if err := os.Remove(filepath.Join(dir, string(darwin), "libecho.dylib")); err != nil {
 		t.Fatal(err)
 	}
 	var missing *publish.MissingLibrariesError
-	if err := pack(publish.PackOptions{Dir: folder}); !errors.As(err, &missing) || len(missing.Missing) != 1 || missing.Missing[0].Target != darwin ||
+	if err := pack(publish.PackOptions{Dir: dir}); !errors.As(err, &missing) || len(missing.Missing) != 1 || missing.Missing[0].Target != darwin ||
 		!strings.Contains(missing.Hint(), "--target "+string(linux)) {
 		t.Errorf("a library that is not built: %v", err)
 	}
-	if err := pack(publish.PackOptions{Dir: folder, Targets: map[manifest.Target]string{linux: ""}}); err != nil {
+	if err := pack(publish.PackOptions{Dir: dir, Targets: map[manifest.Target]string{linux: ""}}); err != nil {
 		t.Errorf("only what is there: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	again := filepath.Join(t.TempDir(), "pack")
-	if _, _, err := publish.Pack(ctx, publish.PackOptions{Dir: folder, Output: again, Targets: map[manifest.Target]string{linux: ""}}); !errors.Is(err, context.Canceled) {
+	if _, _, err := publish.Pack(ctx, publish.PackOptions{Dir: dir, Output: again, Targets: map[manifest.Target]string{linux: ""}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled pack: %v", err)
 	}
 	if entries, err := os.ReadDir(filepath.Dir(again)); err != nil || len(entries) != 0 {

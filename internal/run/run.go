@@ -12,8 +12,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/install"
-	"github.com/loadr-plugins/loadr/internal/publish"
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/manifest"
 )
@@ -73,7 +73,7 @@ func (p *Plugin) Start(ctx context.Context, stderr io.Writer) (*loader.Process, 
 
 // inDir takes the library that an author's [build.targets] names for this machine, or the entry beside plugin.toml.
 func inDir(dir string) (*Plugin, error) {
-	m, _, err := publish.ReadManifest(dir)
+	m, _, err := folder.ReadManifest(dir)
 	if err != nil {
 		return nil, err
 	}
