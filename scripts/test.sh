@@ -34,8 +34,9 @@ step_lint() {
 
 # The released programs are built without cgo and open libraries by purego, the race detector needs cgo: what opens
 # libraries is tested both ways, the second time with checks of pointers (-race has its own).
-step_test() { go test -race -timeout 20m ./...; }
-step_nocgo() { CGO_ENABLED=0 go test -timeout 10m -gcflags=all=-d=checkptr ./loader/native/... ./loader/worker/...; }
+# Several tests build the programs or ask the go command, which the cache of test results does not see: -count=1.
+step_test() { go test -race -count=1 -timeout 20m ./...; }
+step_nocgo() { CGO_ENABLED=0 go test -count=1 -timeout 10m -gcflags=all=-d=checkptr ./loader/native/... ./loader/worker/...; }
 
 # Every program for every system it is released for.
 step_cross() {
