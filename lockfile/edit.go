@@ -2,6 +2,8 @@ package lockfile
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -59,17 +61,22 @@ func edit(text []byte, expect func(*Project), change func(*editor)) ([]byte, err
 	expect(want)
 	e := &editor{text: bytes.Clone(text)}
 	change(e)
-	if e.err != nil {
-		return nil, e.err
-	}
 	got, err := ParseProject(ProjectName, e.text)
-	if err != nil {
-		return nil, &EditError{fmt.Sprintf("the change would make it unreadable: %s", err)}
+	if err = cmp.Or(e.err, err); err != nil { // the text was readable before, so this is the change's doing
+		return nil, unreadable(err)
 	}
 	if !reflect.DeepEqual(got.meaning(), want.meaning()) {
 		return nil, &EditError{"the change would alter other entries"}
 	}
 	return e.text, nil
+}
+
+func unreadable(err error) error {
+	var edit *EditError
+	if errors.As(err, &edit) {
+		return edit
+	}
+	return &EditError{fmt.Sprintf("the change would make it unreadable: %s", err)}
 }
 
 // meaning is a project without file, places and orders, so that two can be compared.

@@ -67,6 +67,7 @@ func TestEditsExactly(t *testing.T) {
 		{"remove a section at the start", "[plugins.a]\nversion = '1.0.0'\n\n[host]\n", remove("a"), "\n[host]\n"},
 		{"remove dotted keys", "[plugins]\na.version = '1.0.0'\nb = '1.0.0'\na.registry = 'x/y'\n", remove("a"), "[plugins]\nb = '1.0.0'\n"},
 		{"remove from braces, first", "plugins = { a = '1.0.0', b = '1.0.0' }", remove("a"), "plugins = { b = '1.0.0' }"},
+		{"remove from braces, first, with the comma on the next line", "plugins={\na = '1' # x\n , b = '2'}", remove("a"), "plugins={\nb = '2'}"},
 		{"remove from braces, last", "plugins = { a = '1.0.0', b = '1.0.0' }", remove("b"), "plugins = { a = '1.0.0' }"},
 		{"remove from braces, only", "plugins = { a = '1.0.0', }", remove("a"), "plugins = {}"},
 		{"remove from braces, dotted", "plugins = { a.version = '1', b = '1.0.0', a.registry = 'x/y' }", remove("a"), "plugins = { b = '1.0.0' }"},
@@ -247,6 +248,7 @@ func FuzzProject(f *testing.F) {
 	}
 	f.Add([]byte("[[plugins]]\n"), "a", "1", "")
 	f.Add([]byte("plugins = {\n a = '1' # x\n , b = '2'}"), "b", "1", "x/y")
+	f.Add([]byte("plugins={\na = '1' # x\n , b = '2'}"), "a", "1", "x/y")
 	f.Fuzz(func(t *testing.T, text []byte, name, version, registry string) {
 		before, err := ParseProject(ProjectName, text)
 		if err != nil {

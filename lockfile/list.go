@@ -54,7 +54,7 @@ func (l list) with(item string) []insertion {
 // without gives the range whose removal takes out item i together with one comma.
 func (l list) without(i int) span {
 	item := l.items[i]
-	if end, comma, alone := l.line(item); alone && (comma || i == 0) {
+	if end, comma, alone := l.line(item); alone && (comma || len(l.items) == 1) {
 		return span{l.lineStart(item.start), end}
 	}
 	switch {
