@@ -1,9 +1,13 @@
 package worker
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/loadr-plugins/loadr/loader/plugin"
@@ -83,4 +87,30 @@ func TestRequestThatIsTooLarge(t *testing.T) {
 
 func encode(k kind, call uint64, payload string) []byte {
 	return append(appendHeader(nil, k, call, len(payload)), payload...)
+}
+
+// TestTheHelloIsOutBeforeAnythingOpens: opening runs a library's constructors, which may end the process.
+func TestTheHelloIsOutBeforeAnythingOpens(t *testing.T) {
+	for range 100 {
+		var sent atomic.Int64
+		atOpen := make(chan int64, 1)
+		input := append(encode(kindHello, 0, `{"protocol":`+strconv.Itoa(protocolVersion)+`,"build":"b"}`), encode(kindOpen, 1, `{}`)...)
+		err := Serve(t.Context(), bytes.NewReader(input), countingWriter{&sent}, ServeOptions{
+			Build: "b",
+			Open: func(context.Context, OpenRequest) (plugin.Protocol, error) {
+				atOpen <- sent.Load()
+				return nil, errors.New("not opened")
+			},
+		})
+		if n := <-atOpen; err != nil || n == 0 {
+			t.Fatalf("%d bytes were sent before opening, %v", n, err)
+		}
+	}
+}
+
+type countingWriter struct{ n *atomic.Int64 }
+
+func (w countingWriter) Write(p []byte) (int, error) {
+	w.n.Add(int64(len(p)))
+	return len(p), nil
 }

@@ -38,9 +38,7 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, o ServeOptions) error 
 	in := bufio.NewReaderSize(r, 64<<10)
 	s := &server{open: o.Open, send: newSender(w, sendLimit), opened: make(chan struct{})}
 	defer s.send.stop()
-	if err := s.greet(in, hello{protocolVersion, o.Build}); err != nil {
-		s.send.stop()
-		<-s.send.done // the client is to see what this one is
+	if err := greet(in, w, hello{protocolVersion, o.Build}); err != nil {
 		return err
 	}
 	for {
@@ -57,13 +55,15 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, o ServeOptions) error 
 	}
 }
 
-// greet sends the hello before it reads the other's, so that both sides can say what they found.
-func (s *server) greet(in *bufio.Reader, own hello) error {
+// greet sends the hello before it reads the other's, so that both sides can say what they found. It writes by itself, not
+// through the sender: what is opened next may end the process at once, and the client must know by then that this was a
+// worker.
+func greet(in *bufio.Reader, w io.Writer, own hello) error {
 	text, err := json.Marshal(own)
 	if err != nil {
 		return err
 	}
-	if err := s.send.send(kindHello, 0, text); err != nil {
+	if _, err := w.Write(append(appendHeader(nil, kindHello, 0, len(text)), text...)); err != nil {
 		return err
 	}
 	f, err := readFrame(in, nil)
