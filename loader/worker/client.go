@@ -62,7 +62,9 @@ func Connect(ctx context.Context, r io.Reader, w io.Writer, o ClientOptions) (*C
 	if c.fate == nil {
 		c.fate = func(err error) error { return err }
 	}
-	go c.read(bufio.NewReaderSize(r, 64<<10), hello{protocolVersion, o.Build})
+	own := hello{protocolVersion, o.Build}
+	_ = own.write(w) // the reader tells why a pipe is broken
+	go c.read(bufio.NewReaderSize(r, 64<<10), own)
 	if err := c.open(ctx, o); err != nil {
 		c.end(err)
 		return nil, err
@@ -71,15 +73,10 @@ func Connect(ctx context.Context, r io.Reader, w io.Writer, o ClientOptions) (*C
 }
 
 func (c *Client) open(ctx context.Context, o ClientOptions) error {
-	own, err := json.Marshal(hello{protocolVersion, o.Build})
-	if err != nil {
-		return err
-	}
 	request, err := json.Marshal(o.Open)
 	if err != nil {
 		return err
 	}
-	_ = c.send.send(kindHello, 0, own) // the reader tells why a pipe is broken
 	return c.roundTrip(ctx, "start", kindOpen, request, func(a answer) error {
 		if a.kind != kindOpened {
 			return &FrameError{"expected the answer to an open request"}

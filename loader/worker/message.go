@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/opencontainers/go-digest"
 
@@ -18,6 +19,17 @@ const protocolVersion = 1
 type hello struct {
 	Protocol int    `json:"protocol"`
 	Build    string `json:"build"`
+}
+
+// write sends the hello by itself and at once, not through a sender. What a worker opens next may end it on the spot, and a
+// client that does not like the other's hello ends too: either way the other side must have learned who this was.
+func (h hello) write(w io.Writer) error {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(appendHeader(nil, kindHello, 0, len(text)), text...))
+	return err
 }
 
 // OpenRequest says which library the worker opens. Digest is that of the bytes that were verified.

@@ -55,15 +55,9 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, o ServeOptions) error 
 	}
 }
 
-// greet sends the hello before it reads the other's, so that both sides can say what they found. It writes by itself, not
-// through the sender: what is opened next may end the process at once, and the client must know by then that this was a
-// worker.
+// greet sends the hello before it reads the other's, so that both sides can say what they found.
 func greet(in *bufio.Reader, w io.Writer, own hello) error {
-	text, err := json.Marshal(own)
-	if err != nil {
-		return err
-	}
-	if _, err := w.Write(append(appendHeader(nil, kindHello, 0, len(text)), text...)); err != nil {
+	if err := own.write(w); err != nil {
 		return err
 	}
 	f, err := readFrame(in, nil)
