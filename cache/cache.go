@@ -47,18 +47,6 @@ type Blob struct {
 // folder that can't be written.
 func Open(dir string) *Cache { return &Cache{root: dir} }
 
-// DefaultDir is $LOADR_CACHE_DIR, else loadr in the user's cache directory.
-func DefaultDir() (string, error) {
-	if dir := os.Getenv("LOADR_CACHE_DIR"); dir != "" {
-		return dir, nil
-	}
-	base, err := os.UserCacheDir()
-	if err != nil {
-		return "", errors.New("no user cache directory is known: set LOADR_CACHE_DIR to a folder")
-	}
-	return filepath.Join(base, "loadr"), nil
-}
-
 // Dir is the cache's folder.
 func (c *Cache) Dir() string { return c.root }
 

@@ -417,21 +417,6 @@ func TestUnwritableCache(t *testing.T) {
 	}
 }
 
-func TestDefaultDir(t *testing.T) {
-	t.Setenv("LOADR_CACHE_DIR", "there")
-	if dir, err := DefaultDir(); dir != "there" || err != nil {
-		t.Error(dir, err)
-	}
-	t.Setenv("LOADR_CACHE_DIR", "")
-	base, err := os.UserCacheDir()
-	if err != nil {
-		t.Skip("no user cache directory here")
-	}
-	if dir, err := DefaultDir(); dir != filepath.Join(base, "loadr") || err != nil {
-		t.Error(dir, err)
-	}
-}
-
 func TestMessages(t *testing.T) {
 	b := Blob{digest.FromString("a"), 5}
 	for _, c := range []struct{ got, want string }{
