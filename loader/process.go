@@ -34,6 +34,9 @@ type Process struct {
 // Info implements plugin.Protocol.
 func (p *Process) Info() plugin.Info { return p.client.Info() }
 
+// Name implements plugin.Protocol.
+func (p *Process) Name() string { return p.client.Name() }
+
 // Execute implements plugin.Protocol.
 func (p *Process) Execute(ctx context.Context, request []byte, use func(reply []byte) error) error {
 	return p.client.Execute(ctx, request, use)

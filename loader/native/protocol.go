@@ -38,6 +38,9 @@ func newProtocol(lib *library, o Options, remove func() error) *protocol {
 // Info implements plugin.Protocol.
 func (p *protocol) Info() plugin.Info { return p.info }
 
+// Name implements plugin.Protocol.
+func (p *protocol) Name() string { return p.info.Name }
+
 // Close implements plugin.Protocol: new calls fail, calls in flight go on, the library stays loaded.
 func (p *protocol) Close() error { return p.close() }
 

@@ -76,6 +76,64 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("library %s: expected plugin interface version %d, found %d", e.Library, e.Want, e.Found)
 }
 
+// LayoutError says that a library's interface was not found to fit this host's by reading the file, so it was not opened.
+type LayoutError struct {
+	Library string             `json:"library"`
+	Report  manifest.ABIReport `json:"report"` // its verdict is not "fits"
+}
+
+func (e *LayoutError) Error() string {
+	text := fmt.Sprintf("library %s: not opened: its %s interface: verdict %q", e.Library, e.Report.Family, e.Report.Verdict)
+	for _, p := range e.Report.Problems {
+		text += fmt.Sprintf("; %s: %s: expected %s, found %s", p.Path, p.Rule, p.Want, p.Got)
+	}
+	return text
+}
+
+// Hint says what to do.
+func (e *LayoutError) Hint() string {
+	return "build the plugin against the interface that this host has; `loadr plugin info` shows the library's"
+}
+
+// PartError says that a library does not make what was asked for.
+type PartError struct {
+	Plugin string `json:"plugin"`
+	Part   string `json:"part"` // output, protocol or service
+	Has    Parts  `json:"has"`
+}
+
+func (e *PartError) Error() string {
+	return fmt.Sprintf("plugin %q: expected a library with %s, found one with %s", e.Plugin, e.Part, e.Has)
+}
+
+// String lists the parts.
+func (p Parts) String() string {
+	var names []string
+	for _, part := range []struct {
+		name string
+		has  bool
+	}{{"output", p.Output}, {"protocol", p.Protocol}, {"service", p.Service}} {
+		if part.has {
+			names = append(names, part.name)
+		}
+	}
+	if names == nil {
+		return "nothing"
+	}
+	return strings.Join(names, ", ")
+}
+
+// FailureError is a plugin's own answer that a call has failed.
+type FailureError struct {
+	Plugin string `json:"plugin"`
+	Call   string `json:"call"` // such as start
+	Text   string `json:"text"` // the plugin's words
+}
+
+func (e *FailureError) Error() string {
+	return fmt.Sprintf("plugin %q: %s failed: %s", e.Plugin, e.Call, e.Text)
+}
+
 // RequestError says that a request was not handed over, since it is not what the interface allows.
 type RequestError struct {
 	Plugin  string `json:"plugin"`

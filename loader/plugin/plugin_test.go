@@ -17,6 +17,8 @@ type canned struct {
 	request string
 }
 
+func (c *canned) Name() string { return "canned" }
+
 func (c *canned) Info() plugin.Info { return plugin.Info{Name: "canned"} }
 func (c *canned) Close() error      { return nil }
 

@@ -88,6 +88,9 @@ func (c *Client) open(ctx context.Context, o ClientOptions) error {
 // Info implements plugin.Protocol.
 func (c *Client) Info() plugin.Info { return c.info }
 
+// Name implements plugin.Protocol.
+func (c *Client) Name() string { return c.info.Name }
+
 // Execute implements plugin.Protocol.
 func (c *Client) Execute(ctx context.Context, request []byte, use func(reply []byte) error) error {
 	if len(request) > MaxPayload {

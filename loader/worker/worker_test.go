@@ -26,6 +26,8 @@ type fake struct {
 	execute func(request []byte, use func([]byte) error) error
 }
 
+func (f *fake) Name() string { return f.Info().Name }
+
 func (f *fake) Info() plugin.Info {
 	return plugin.Info{Name: "fake", Version: "1.2.3", Schemes: []string{"x"}}
 }

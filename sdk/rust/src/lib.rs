@@ -1,0 +1,5 @@
+//! Write native plugins for loadr.
+pub mod interface;
+
+#[doc(hidden)]
+pub use abi_stable;
