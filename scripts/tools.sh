@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Gets what the tests use besides Go: a linter, peers to compare with, a compiler for other platforms. What this machine
-# has is left alone. Programs go to .cache/bin, which ./scripts/test.sh puts on the path and Go tests look into; only a C
-# compiler, pip and LLVM's tools are system packages (Debian, as root or with sudo). Whatever can't be had is named at the
-# end with the way to get it, and the exit code is 1; tests that need it skip and say so.
+# Gets what the tests use besides Go: a linter, peers to compare with, compilers for other platforms and what runs their
+# programs here. What this machine has is left alone. Programs go to .cache/bin, which ./scripts/test.sh puts on the path and
+# Go tests look into; compilers, pip, LLVM's tools, emulators and valgrind are system packages (Debian, as root or with sudo);
+# rustup adds the standard libraries of the Rust targets. Whatever can't be had is named at the end with the way to get it,
+# and the exit code is 1; tests that need it skip and say so.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.cache/bin
@@ -86,6 +87,38 @@ get_zig() {
         lack "zig: pip install ziglang==$zig_version (with --break-system-packages where pip asks for it)"
 }
 
+# zigbuild has cargo link by zig, for targets whose own linker can't be had. As with zig, only the package's program is used.
+zigbuild_version=0.24.0
+get_zigbuild() {
+    [ "$(cargo-zigbuild --version 2>/dev/null)" = "cargo-zigbuild $zigbuild_version" ] && return
+    package pip3 python3 python3-pip
+    note "fetching cargo-zigbuild $zigbuild_version"
+    rm -rf .cache/zigbuild
+    PIP_ROOT_USER_ACTION=ignore pip3 install --quiet --disable-pip-version-check --no-deps --target .cache/zigbuild \
+        "cargo-zigbuild==$zigbuild_version" && ln -sf ../zigbuild/bin/cargo-zigbuild "$bin/cargo-zigbuild" &&
+        "$bin/cargo-zigbuild" --version >/dev/null ||
+        lack "cargo-zigbuild: pip install cargo-zigbuild==$zigbuild_version, or cargo install cargo-zigbuild"
+}
+
+# rust_targets asks rustup for the standard libraries of the platforms that the tests build plugins for. A cargo from a
+# distribution has the machine's own and knows no way to more.
+rust_targets() {
+    local target
+    have cargo || {
+        lack "cargo: install Rust 1.82 or newer by rustup, which also brings other platforms' standard libraries"
+        return
+    }
+    for target in aarch64-unknown-linux-gnu x86_64-pc-windows-gnu x86_64-apple-darwin aarch64-apple-darwin; do
+        [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ] && continue
+        have rustup || {
+            lack "Rust's standard library for $target: this cargo is not rustup's; with that it is: rustup target add $target"
+            continue
+        }
+        note "adding $target to Rust"
+        rustup --quiet target add "$target" || lack "Rust's standard library for $target: rustup target add $target"
+    done
+}
+
 have go || {
     echo "tools: go is needed: install Go 1.26 or newer from the Go project's downloads" >&2
     exit 1
@@ -98,6 +131,13 @@ gotool oras oras.land/oras/cmd/oras v1.3.6
 gotool crane github.com/google/go-containerregistry/cmd/crane v0.22.1
 docker_registry
 get_zig
+get_zigbuild
+rust_targets
+package aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+package x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64-posix
+package qemu-aarch64-static qemu-user-static
+package wine wine wine64
+package valgrind valgrind
 
 if [ "${#missing[@]}" -gt 0 ]; then
     printf 'tools: could not be had: %s\n' "${missing[@]}" >&2
