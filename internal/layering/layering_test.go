@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"loader/native":         {"manifest", "loader/abistable", "loader/binfile", "loader/layout", "loader/plugin"},
 	"sdk/c":                 {},
 	"sdk/go":                {},
+	"sdk/go/loadrplugin":    {}, // copied into authors' folders
 	"sdk/rust":              {},
 	"internal/archive":      {},
 	"internal/buildinfo":    {},
@@ -52,7 +53,7 @@ var allowed = map[string][]string{
 	"cmd/loadr-registry":    {"internal/buildinfo", "registry/directory", "registry/program", "registry/server"},
 	"cmd/loadr-worker":      {"loader", "loader/native", "loader/plugin", "loader/worker"},
 	"docs":                  {},
-	"examples/go-echo":      {"sdk/go"},
+	"examples/go-echo":      {"sdk/go/loadrplugin"},
 	"examples/go-host":      {"loader", "loader/native", "loader/plugin", "manifest"},
 	"internal/testplugin":   {"manifest"},
 	"internal/testregistry": {"manifest", "registry", "registry/server"},
