@@ -1,6 +1,8 @@
 //! The interface between a plugin and its host, version 1.0. Every name and type here is part of it: what differs makes
 //! hosts refuse the library.
 
+#![allow(non_local_definitions)] // of sabi_trait's expansion
+
 use abi_stable::{
     declare_root_module_statics,
     library::RootModule,
