@@ -12,7 +12,8 @@ import (
 // words; it is empty where the host lacks the family or its version can't be read.
 //
 //   - native: abi_stable refuses a library that knows less than the host and allows one that knows more, so the library
-//     has to be built against the host's version or a later compatible one: ^HOST.
+//     has to be built against the host's minor version or a later compatible one. A patch version adds nothing to an
+//     interface: a host of 1.3.2 has the layout of 1.3.0.
 //   - c: the same major version.
 //   - component: built against any version up to the host's, of the same compatible line.
 func AcceptsABI(host Host, abi manifest.ABI) (accepted string, ok bool) {
@@ -24,6 +25,7 @@ func AcceptsABI(host Host, abi manifest.ABI) (accepted string, ok bool) {
 	known := err == nil
 	switch abi.Family {
 	case manifest.FamilyNative:
+		h := semver.New(h.Major(), h.Minor(), 0, h.Prerelease(), "")
 		return "^" + short(h), known && compatible(h, built)
 	case manifest.FamilyC:
 		return fmt.Sprintf("%d.x", h.Major()), known && built.Major() == h.Major()

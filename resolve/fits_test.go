@@ -39,7 +39,9 @@ func TestAcceptsABI(t *testing.T) {
 	for _, c := range []struct{ host, in, out, accepted string }{
 		{"native/1.0.0", "native/1.0.0 native/1.0.7 native/1.3.0", "native/0.9.0 native/2.0.0 c/1.0.0", "^1.0"},
 		{"native/1.3.0", "native/1.3.0 native/1.4.0", "native/1.0.0 native/1.2.9 native/2.0.0", "^1.3"},
-		{"native/0.2.1", "native/0.2.1 native/0.2.4", "native/0.2.0 native/0.3.0", "^0.2.1"},
+		{"native/1.3.2", "native/1.3.0 native/1.3.2 native/1.4.0", "native/1.2.9 native/2.0.0", "^1.3"},
+		{"native/0.2.1", "native/0.2.0 native/0.2.4", "native/0.1.9 native/0.3.0", "^0.2"},
+		{"native/1.1.0-rc.1", "native/1.1.0-rc.1 native/1.1.0", "native/1.0.0", "^1.1.0-rc.1"},
 		{"native/1.0.0", "", "native/1.1.0-rc.1", "^1.0"},
 		{"c/1.0.0", "c/1.0.0 c/1.9.0", "c/2.0.0 c/0.1.0 native/1.0.0", "1.x"},
 		{"c/1.5.0", "c/1.0.0 c/1.9.0", "c/2.0.0", "1.x"},

@@ -47,7 +47,7 @@ var (
 			Requirement: Requirement{"p", mustRange(rapid.OneOf(genRange, rapid.SampledFrom([]string{"*", "^1", ">=0", "^1.0.0-rc.1"})).Draw(t, "range"))},
 			Host: Host{
 				ABI: map[manifest.Family]string{
-					"native":    rapid.SampledFrom([]string{"1.0.0", "1.1.0"}).Draw(t, "native"),
+					"native":    rapid.SampledFrom([]string{"1.0.0", "1.0.3", "1.1.0"}).Draw(t, "native"),
 					"c":         "1.0.0",
 					"component": rapid.SampledFrom([]string{"0.1.0", "0.1.3"}).Draw(t, "component"),
 				},
@@ -103,7 +103,7 @@ func accepted(h Host, a manifest.ABI) bool {
 	host, built := semver.MustParse(h.ABI[a.Family]), semver.MustParse(a.Version)
 	switch a.Family {
 	case "native":
-		return built.Major() == host.Major() && built.Compare(host) >= 0
+		return built.Major() == host.Major() && built.Minor() >= host.Minor()
 	case "c":
 		return built.Major() == host.Major()
 	}
