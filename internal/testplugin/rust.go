@@ -99,13 +99,23 @@ func rustFor(t testing.TB, target manifest.Target) rust {
 		return r
 	}
 	zig := findZig()
-	if zig.command == nil || exec.Command("cargo", "zigbuild", "--version").Run() != nil {
-		t.Skipf("testplugin: no linker for %s: install %szig and cargo-zigbuild (pip install ziglang==0.16.0 cargo-zigbuild)",
-			target, strings.TrimSuffix(linker+" or ", " or ")+map[bool]string{true: " or "}[linker != ""])
+	if zig.command == nil || exec.Command("cargo-zigbuild", "--version").Run() != nil {
+		t.Skipf("testplugin: no linker for %s: install %s", target, advice(linker))
+	}
+	if path, err := exec.LookPath(zig.command[0]); len(zig.command) == 1 && err == nil {
+		r.env = []string{"CARGO_ZIGBUILD_ZIG_PATH=" + path} // else it finds Python's itself
 	}
 	r.verb = "zigbuild"
 	r.identity += zig.identity
 	return r
+}
+
+func advice(linker string) string {
+	const zig = "zig and cargo-zigbuild (pip install ziglang==0.16.0 cargo-zigbuild)"
+	if linker == "" {
+		return zig
+	}
+	return linker + ", or " + zig
 }
 
 var rustVersion = sync.OnceValue(func() string {
