@@ -159,17 +159,11 @@ func (f *fields) digest(key string) digest.Digest {
 	return digest.Digest(f.digestLike(key, digestForm, isDigest))
 }
 
-func isLayout(s string) bool {
-	version, d, _ := strings.Cut(strings.TrimPrefix(s, "layout-v"), ":")
-	n, ok := parseSize(version)
-	return ok && n > 0 && strings.HasPrefix(s, "layout-v") && isDigest(d)
-}
-
 func (f *fields) layout(key string) string {
 	if _, ok := f.left[key]; !ok {
 		return ""
 	}
-	return f.digestLike(key, "layout-v1: and "+digestForm, isLayout)
+	return f.digestLike(key, "layout-v1: and "+digestForm, manifest.IsLayoutDigest)
 }
 
 func (f *fields) digestLike(key, form string, valid func(string) bool) string {

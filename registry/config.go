@@ -109,6 +109,9 @@ func (c *configJSON) config() (*Config, error) {
 	}
 	lib.Needs, lib.Exports = orEmpty(lib.Needs), orEmpty(lib.Exports)
 	abi := c.Library.ABI
+	if abi.Layout != "" && !manifest.IsLayoutDigest(abi.Layout) { // a lock repeats it, also for platforms that nobody inspects here
+		return nil, fmt.Errorf("config: library.abi.layout %q: expected layout-v1:sha256:<64 hex digits>", abi.Layout)
+	}
 	lib.ABI = manifest.ABIReport{Family: abi.Family, Version: abi.Version, Interface: abi.Interface, Layout: abi.Layout, Verdict: manifest.Unverifiable}
 	return &Config{c.PluginTOML, lib}, nil
 }

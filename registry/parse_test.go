@@ -146,6 +146,9 @@ func TestHostileConfig(t *testing.T) {
 		"canonical JSON": func(s string) string { return strings.Replace(s, `"schema":1`, `"schema":1,"schema":1`, 1) },
 		"library.digest": func(s string) string { return strings.Replace(s, "sha256:", "md5:", 1) },
 		"library.size":   func(s string) string { return strings.Replace(s, `"size":3`, `"size":0`, 1) },
+		"abi.layout": func(s string) string {
+			return strings.Replace(s, `"family":"c"`, `"family":"c","layout":"sha256:1"`, 1)
+		},
 		"number":         func(s string) string { return strings.Replace(s, `"size":3`, `"size":3.5`, 1) },
 		"key \"Schema\"": func(s string) string { return strings.Replace(s, `{"library"`, `{"Schema":1,"library"`, 1) },
 		"libc":           func(s string) string { return strings.Replace(s, `"libc":""`, `"libc":"bionic"`, 1) },

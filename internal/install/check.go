@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -58,6 +59,9 @@ func (it *item) readManifest() (err error) {
 	if got := it.config.Library.Digest; got != it.target.Library {
 		return &MismatchError{Plugin: name, Part: "library in the config", Want: string(it.target.Library), Got: string(got)}
 	}
+	if want, got := it.target.Layout, it.config.Library.ABI.Layout; got != want {
+		return &MismatchError{Plugin: name, Part: "type layout in the config", Want: orNone(want), Got: orNone(got)}
+	}
 	if it.manifest, err = manifest.ParseShipped(name+"/"+manifestName, []byte(it.config.PluginTOML)); err != nil {
 		return err
 	}
@@ -67,6 +71,8 @@ func (it *item) readManifest() (err error) {
 	}
 	return nil
 }
+
+func orNone(layout string) string { return cmp.Or(layout, "none") }
 
 // checkClaim compares the publisher's report, on which resolution relied, with our own.
 func (it *item) checkClaim(found *manifest.Library) error {

@@ -98,7 +98,13 @@ func TestLyingArtifacts(t *testing.T) {
 		"another ABI version": {func(t *testing.T, a *artifact) {
 			a.replace(t, `"version":"1.0.0"`, `"version":"1.0.9"`)
 			a.annotate(registry.AnnotationABI, "c/1.0.9")
-		}, isClaim, "abi"},
+		}, isClaim, "abi.version"},
+		"a type layout that the library lacks": {func(t *testing.T, a *artifact) {
+			a.replace(t, `"family":"c",`, `"family":"c","layout":"`+someLayout+`",`)
+		}, isClaim, "abi.layout"},
+		"a type layout that is none": {func(t *testing.T, a *artifact) {
+			a.replace(t, `"family":"c",`, `"family":"c","layout":"layout-v1:sha256:1",`)
+		}, isInvalid, "library.abi.layout"},
 		"a smaller library": {func(t *testing.T, a *artifact) { a.library = zeros(t, 10) }, is[*cache.MismatchError], "10"},
 		"a bomb":            {func(t *testing.T, a *artifact) { a.library = zeros(t, 1<<30) }, is[*cache.MismatchError], "more"},
 		"no zstd":           {func(t *testing.T, a *artifact) { a.library = []byte("no zstd") }, is[*registry.InvalidArtifactError], "zstd"},
@@ -130,6 +136,8 @@ func TestLyingArtifacts(t *testing.T) {
 		})
 	}
 }
+
+const someLayout = "layout-v1:sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 func isClaim(err error) bool {
 	var e *install.MismatchError
@@ -235,6 +243,7 @@ func TestEditedLock(t *testing.T) {
 		edits []func(echo, soap *lockfile.Target)
 		part  string // that is found not to fit
 	}{
+		"another type layout":           {[]func(_, _ *lockfile.Target){func(e, _ *lockfile.Target) { e.Layout = someLayout }}, "type layout in the config"},
 		"another library":               {[]func(_, _ *lockfile.Target){library}, "library in the config"},
 		"another plugin.toml":           {[]func(_, _ *lockfile.Target){toml}, "plugin.toml"},
 		"another config":                {[]func(_, _ *lockfile.Target){config}, "plugin.toml"},

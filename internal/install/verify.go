@@ -13,6 +13,7 @@ import (
 	"github.com/loadr-plugins/loadr/internal/plugindir"
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/lockfile"
+	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
 )
 
@@ -201,6 +202,10 @@ func (in *Installer) verifyLocked(lock *lockfile.Lock, p lockfile.Plugin, state 
 	found, err := loader.Inspect(in.path(p.Name, entry))
 	if err != nil {
 		add(Altered, "%v", err)
+		return
+	}
+	if want, got := target.Layout, found.ABI.Layout; !manifest.SameLayout(want, got) {
+		add(Incompatible, "type layout: locked %s, found %s", orNone(want), orNone(got))
 		return
 	}
 	it := &item{plugin: p, target: target}

@@ -117,6 +117,13 @@ func TestVerify(t *testing.T) {
 		p.edit("loadr.lock", `abi.c = "1.0.0"`, `abi.c = "1.2.0"`)
 		p.wantFinding("smtp", install.Incompatible, true, "1.2.0")
 	})
+	t.Run("another layout", func(t *testing.T) {
+		p, _ := installed(t)
+		lock := p.readLock()
+		lock.Plugins[0].Targets[0].Layout = someLayout
+		p.write("loadr.lock", string(lock.Encode()))
+		p.wantFinding("echo", install.Incompatible, true, "type layout: locked "+someLayout+", found none")
+	})
 	t.Run("no lock", func(t *testing.T) {
 		p, _ := installed(t)
 		if err := os.Remove(filepath.Join(p.dir, "loadr.lock")); err != nil {
