@@ -26,7 +26,11 @@ func echoes(t *testing.T) map[string]plugin.Protocol {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = here.Close() })
-	return map[string]plugin.Protocol{"in this process": here, "in a worker": start(t, o)}
+	p, err := here.Protocol(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]plugin.Protocol{"in this process": p, "in a worker": start(t, o)}
 }
 
 func TestEchoInBothPlaces(t *testing.T) {

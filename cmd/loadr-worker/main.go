@@ -60,8 +60,12 @@ func pipes(args []string) (requests, replies *os.File, err error) {
 }
 
 func open(ctx context.Context, r worker.OpenRequest) (plugin.Protocol, error) {
-	return native.Open(ctx, native.Options{
+	lib, err := native.Open(ctx, native.Options{
 		Path: r.Path, Digest: r.Digest, Name: r.Name, Entry: r.Entry, Family: r.Family,
 		TempDir: r.TempDir, Concurrent: r.Concurrent, MaxReply: r.MaxReply,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return lib.Protocol(ctx)
 }

@@ -67,7 +67,11 @@ func run(ctx context.Context, out io.Writer, worker, library, text string) (err 
 // open runs the library's code for the first time: its constructors and its info function.
 func open(ctx context.Context, worker, library string, found *manifest.Library) (plugin.Protocol, error) {
 	if worker == "" {
-		return native.Open(ctx, native.Options{Path: library, Digest: found.Digest, Family: found.ABI.Family})
+		lib, err := native.Open(ctx, native.Options{Path: library, Digest: found.Digest, Family: found.ABI.Family})
+		if err != nil {
+			return nil, err
+		}
+		return lib.Protocol(ctx)
 	}
 	return loader.Start(ctx, loader.StartOptions{
 		Worker: worker, Path: library, Digest: found.Digest, Family: found.ABI.Family, Stderr: os.Stderr,

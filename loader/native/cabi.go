@@ -6,7 +6,6 @@ import (
 	"unsafe"
 
 	"github.com/ebitengine/purego"
-	"github.com/opencontainers/go-digest"
 
 	"github.com/loadr-plugins/loadr/loader/plugin"
 )
@@ -28,38 +27,36 @@ const cVersion = 1
 // cABI holds the addresses of a library's four functions. They stay valid, as libraries are never closed.
 type cABI struct{ execute, infoFn, free uintptr }
 
-// openC opens the library at path, looks for the four functions and asks for the version. Messages name the file by
-// shown: the path is a copy's.
-func openC(path, shown string, want digest.Digest) (cABI, error) {
-	handle, err := openLibrary(path, want)
-	if err != nil {
-		return cABI{}, &plugin.OpenError{Library: shown, Problem: err.Error()}
-	}
-	var abi cABI
+// versionSymbol tells a library of this interface from others.
+const versionSymbol = "loadr_plugin_abi_version"
+
+// openC looks for the four functions of an opened library and asks for the version. Messages name the file by shown.
+func openC(handle uintptr, shown string) (*cABI, error) {
+	abi := new(cABI)
 	var version uintptr
 	for _, f := range []struct {
 		name    string
 		address *uintptr
 	}{
-		{"loadr_plugin_abi_version", &version},
+		{versionSymbol, &version},
 		{"loadr_plugin_info", &abi.infoFn},
 		{"loadr_plugin_execute", &abi.execute},
 		{"loadr_plugin_free", &abi.free},
 	} {
 		if *f.address = findSymbol(handle, f.name); *f.address == 0 {
-			return cABI{}, &plugin.MissingSymbolError{Library: shown, Symbol: f.name}
+			return nil, &plugin.MissingSymbolError{Library: shown, Symbol: f.name}
 		}
 	}
 	// The result is 32 bits wide; the rest of the register is whatever was there.
 	found, _, _ := purego.SyscallN(version)
 	if uint32(found) != cVersion {
-		return cABI{}, &plugin.VersionError{Library: shown, Want: cVersion, Found: uint32(found)}
+		return nil, &plugin.VersionError{Library: shown, Want: cVersion, Found: uint32(found)}
 	}
 	return abi, nil
 }
 
 // info asks the plugin what it is.
-func (c cABI) info(name string, limit int) (plugin.Info, error) {
+func (c *cABI) info(name string, limit int) (plugin.Info, error) {
 	var length uintptr
 	// The pragma on SyscallN keeps length at its place, on the heap, until the call has returned.
 	ptr, _, _ := purego.SyscallN(c.infoFn, uintptr(unsafe.Pointer(&length)))
@@ -77,7 +74,7 @@ var lengths = sync.Pool{New: func() any { return new(uintptr) }}
 
 // call runs the plugin's execute on this thread. The caller releases the reply exactly once. The request is only read,
 // and only until call returns.
-func (c cABI) call(request []byte) cText {
+func (c *cABI) call(request []byte) cText {
 	length := lengths.Get().(*uintptr)
 	*length = 0
 	// The pragma on SyscallN keeps request and length where they are until the call has returned.
@@ -89,11 +86,24 @@ func (c cABI) call(request []byte) cText {
 }
 
 // release hands a text back to the plugin. A null text was never handed out.
-func (c cABI) release(t cText) {
+func (c *cABI) release(t cText) {
 	if t.ptr != 0 {
 		purego.SyscallN(c.free, t.ptr, t.len)
 	}
 }
+
+// cExchange is a call of execute.
+type cExchange struct {
+	abi     *cABI
+	request []byte
+	answer  cText
+}
+
+func (x *cExchange) run() { x.answer = x.abi.call(x.request) }
+
+func (x *cExchange) reply(limit int) (text []byte, problem string) { return x.answer.view(limit) }
+
+func (x *cExchange) finish() { x.abi.release(x.answer) }
 
 // cText is a text in the plugin's memory.
 type cText struct{ ptr, len uintptr }
@@ -109,6 +119,5 @@ func (t cText) view(limit int) (text []byte, problem string) {
 	case t.len > uintptr(limit):
 		return nil, fmt.Sprintf("found %d bytes, more than the limit of %d", t.len, limit)
 	}
-	// Reading the word as a pointer, instead of converting it, tells the tools that it never was a Go pointer.
-	return unsafe.Slice(*(**byte)(unsafe.Pointer(&t.ptr)), int(t.len)), ""
+	return bytesAt(t.ptr, t.len), ""
 }

@@ -8,14 +8,14 @@
 // in place: it opens a private copy that was hashed while it was made, so that the bytes which run are the bytes that
 // were verified.
 //
-// It hosts the plain C interface, version 1 (docs/spec/c-abi.md).
+// It hosts the plain C interface, version 1 (docs/spec/c-abi.md), and Rust libraries of abi_stable 0.11 (family native).
 package native
 
 import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"sync"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 
@@ -48,9 +48,10 @@ type Options struct {
 // Open makes a private copy of the library, opens it and asks for its version and its info. The same bytes are opened
 // only once in a process: a second Open gives another handle on the same library.
 //
-// The errors are *plugin.DigestError, *OpenError, *FamilyError, *MissingSymbolError, *VersionError or *ReplyError, or
-// those of the file system. ctx ends the copying; the library's own code cannot be interrupted.
-func Open(ctx context.Context, o Options) (plugin.Protocol, error) {
+// The errors are *plugin.DigestError, *OpenError, *FamilyError, *MissingSymbolError, *VersionError, *ModuleError,
+// *ConstructorError or *ReplyError, or those of the file system. ctx ends the copying; the library's own code cannot be
+// interrupted.
+func Open(ctx context.Context, o Options) (*Library, error) {
 	o = o.withDefaults()
 	if err := o.check(); err != nil {
 		return nil, err
@@ -64,7 +65,7 @@ func Open(ctx context.Context, o Options) (plugin.Protocol, error) {
 		_ = copied.remove() // why it cannot be opened matters more
 		return nil, err
 	}
-	return newProtocol(lib, o, copied.remove), nil
+	return newLibrary(lib, o, copied.remove), nil
 }
 
 func (o Options) withDefaults() Options {
@@ -84,8 +85,8 @@ func (o Options) withDefaults() Options {
 }
 
 func (o Options) check() error {
-	if o.Family != "" && o.Family != manifest.FamilyC {
-		return &plugin.FamilyError{Library: o.Path, Family: o.Family, Hosted: []manifest.Family{manifest.FamilyC}}
+	if o.Family != "" && !slices.Contains(hosted(), o.Family) {
+		return &plugin.FamilyError{Library: o.Path, Family: o.Family, Hosted: hosted()}
 	}
 	if err := o.Digest.Validate(); err != nil {
 		return fmt.Errorf("library %s: digest %q of the verified bytes: %w", o.Path, o.Digest, err)
@@ -94,36 +95,4 @@ func (o Options) check() error {
 		return fmt.Errorf("library %s: entry %q: expected a file name", o.Path, o.Entry)
 	}
 	return nil
-}
-
-// library is one opened library: its functions and what it says about itself.
-type library struct {
-	abi  cABI
-	info plugin.Info
-}
-
-// opened holds every library of this process by the digest of its bytes. None is ever removed, as none is ever closed.
-// The lock is held while a library is opened: the loader of the system is serial as well.
-var opened = struct {
-	sync.Mutex
-	libraries map[digest.Digest]*library
-}{libraries: map[digest.Digest]*library{}}
-
-// load opens the copy, or finds the library that was opened from the same bytes before.
-func load(path string, o Options) (*library, error) {
-	opened.Lock()
-	defer opened.Unlock()
-	if lib, ok := opened.libraries[o.Digest]; ok {
-		return lib, nil
-	}
-	abi, err := openC(path, o.Path, o.Digest)
-	if err != nil {
-		return nil, err
-	}
-	lib := &library{abi: abi}
-	if lib.info, err = abi.info(o.Name, o.MaxReply); err != nil {
-		return nil, err
-	}
-	opened.libraries[o.Digest] = lib
-	return lib, nil
 }

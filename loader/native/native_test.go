@@ -46,16 +46,25 @@ func options(t testing.TB, path string) native.Options {
 // open opens a library that a test is alone with: the flag makes its bytes differ from all others'.
 func open(t testing.TB, o native.Options) plugin.Protocol {
 	t.Helper()
-	p, err := native.Open(t.Context(), o)
+	p, err := openLibrary(t, o).Protocol(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func openLibrary(t testing.TB, o native.Options) *native.Library {
+	t.Helper()
+	lib, err := native.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
+		if err := lib.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return p
+	return lib
 }
 
 func alone(t testing.TB) string { return "-DINFO=\"{\\\"name\\\":\\\"" + t.Name() + "\\\"}\"" }

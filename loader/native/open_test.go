@@ -41,7 +41,7 @@ func TestOpenErrors(t *testing.T) {
 		"not a library":      {options(t, text), &plugin.OpenError{}},
 		"other bytes": {with(good, func(o *native.Options) { o.Digest = digest.FromString("other") }),
 			&plugin.DigestError{Path: good.Path, Want: digest.FromString("other"), Found: good.Digest}},
-		"other family": {with(good, func(o *native.Options) { o.Family = manifest.FamilyNative }), &plugin.FamilyError{}},
+		"other family": {with(good, func(o *native.Options) { o.Family = manifest.FamilyComponent }), &plugin.FamilyError{}},
 		"no digest":    {with(good, func(o *native.Options) { o.Digest = "" }), digest.ErrDigestInvalidFormat},
 		"folder":       {with(good, func(o *native.Options) { o.Path = t.TempDir() }), nil},
 		"absent":       {with(good, func(o *native.Options) { o.Path += ".no" }), fs.ErrNotExist},

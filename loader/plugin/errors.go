@@ -76,6 +76,31 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("library %s: expected plugin interface version %d, found %d", e.Library, e.Want, e.Found)
 }
 
+// ModuleError says that a library's root module, or an object that it made, is not what its layout promises.
+type ModuleError struct {
+	Library string `json:"library"`
+	Field   string `json:"field"`   // such as info, make_output or output.start
+	Problem string `json:"problem"` // such as absent
+}
+
+func (e *ModuleError) Error() string {
+	return fmt.Sprintf("library %s: root module: %s: expected what its layout promises, found it %s", e.Library, e.Field, e.Problem)
+}
+
+// ConstructorError says that a library did not make its root module.
+type ConstructorError struct {
+	Library  string `json:"library"`
+	Panicked bool   `json:"panicked"` // else it returned an error, whose text is the library's own
+}
+
+func (e *ConstructorError) Error() string {
+	how := "returned an error"
+	if e.Panicked {
+		how = "panicked"
+	}
+	return fmt.Sprintf("library %s: expected its root module, found that its constructor %s", e.Library, how)
+}
+
 // LayoutError says that a library's interface was not found to fit this host's by reading the file, so it was not opened.
 type LayoutError struct {
 	Library string             `json:"library"`
@@ -147,10 +172,10 @@ func (e *RequestError) Error() string {
 // excerptSize is how much of a bad reply an error keeps, in bytes.
 const excerptSize = 200
 
-// ReplyError says that a plugin returned something that is not a reply: null, too much, or no JSON.
+// ReplyError says that a plugin returned something that is not a reply: null, too much, no UTF-8 or no JSON.
 type ReplyError struct {
 	Plugin  string `json:"plugin"`
-	Call    string `json:"call"` // info or execute
+	Call    string `json:"call"` // info or execute, whose reply is JSON; name or start, whose is any text
 	Problem string `json:"problem"`
 	Excerpt string `json:"excerpt"` // the reply's beginning; may not be UTF-8
 }
@@ -161,7 +186,11 @@ func NewReplyError(plugin, call, problem string, reply []byte) *ReplyError {
 }
 
 func (e *ReplyError) Error() string {
-	text := fmt.Sprintf("plugin %q: %s: expected a reply in JSON: %s", e.Plugin, e.Call, e.Problem)
+	want := "in JSON"
+	if e.Call != "info" && e.Call != "execute" {
+		want = "in UTF-8"
+	}
+	text := fmt.Sprintf("plugin %q: %s: expected a reply %s: %s", e.Plugin, e.Call, want, e.Problem)
 	if e.Excerpt != "" {
 		text += fmt.Sprintf(": found %q", e.Excerpt)
 	}
