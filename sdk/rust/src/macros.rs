@@ -100,31 +100,32 @@ macro_rules! __loadr_plugin_parts {
     ($i:tt {} {} {}) => {
         compile_error!("export_loadr_plugin!: expected at least one of `output`, `protocol` and `service`");
     };
+    // The values are the author's, who may have given any name to a function: items in here are not hygienic, so theirs begin
+    // with __loadr.
     ({$info:expr} $o:tt $p:tt $s:tt) => {
         const _: () = {
-            use $crate::__private as sdk;
-
-            extern "C" fn info() -> sdk::Text {
-                sdk::info(|| ($info)())
+            extern "C" fn __loadr_info() -> $crate::__private::Text {
+                $crate::__private::info(|| ($info)())
             }
 
-            fn root() -> sdk::Module {
-                sdk::module(
-                    info,
+            fn __loadr_root() -> $crate::__private::Module {
+                $crate::__private::module(
+                    __loadr_info,
                     $crate::__loadr_plugin_maker!(output OutputObject $o),
                     $crate::__loadr_plugin_maker!(protocol ProtocolObject $p),
                     $crate::__loadr_plugin_maker!(service ServiceObject $s),
                 )
             }
 
-            extern "C" fn constructor() -> sdk::ModuleResult {
-                sdk::load(root)
+            extern "C" fn __loadr_constructor() -> $crate::__private::ModuleResult {
+                $crate::__private::load(__loadr_root)
             }
 
             // The name is the mangling of "_as.lib_header.root module loader", which every abi_stable 0.11 host looks up.
             #[allow(unsafe_code, non_upper_case_globals)]
             #[no_mangle]
-            pub static _1as_0lib_1header_0root_bmodule_bloader: sdk::Header = sdk::header(constructor);
+            pub static _1as_0lib_1header_0root_bmodule_bloader: $crate::__private::Header =
+                $crate::__private::header(__loadr_constructor);
         };
     };
 }
@@ -134,12 +135,12 @@ macro_rules! __loadr_plugin_parts {
 #[macro_export]
 macro_rules! __loadr_plugin_maker {
     ($part:ident $object:ident {}) => {
-        sdk::RNone
+        $crate::__private::RNone
     };
     ($part:ident $object:ident {$make:expr}) => {{
-        extern "C" fn make() -> sdk::$object {
-            sdk::$part(|| ($make)())
+        extern "C" fn __loadr_make() -> $crate::__private::$object {
+            $crate::__private::$part(|| ($make)())
         }
-        sdk::RSome(make as extern "C" fn() -> sdk::$object)
+        $crate::__private::RSome(__loadr_make as extern "C" fn() -> $crate::__private::$object)
     }};
 }

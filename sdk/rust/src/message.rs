@@ -45,13 +45,7 @@ impl Info {
     }
 
     fn new(kind: Kind, name: &str, version: &str) -> Self {
-        Self {
-            name: name.into(),
-            version: version.into(),
-            kind,
-            description: String::new(),
-            schemes: Vec::new(),
-        }
+        Self { name: name.into(), version: version.into(), kind, description: String::new(), schemes: Vec::new() }
     }
 
     /// Sets the description.
@@ -148,9 +142,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D)
 
 fn from_base64<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
     let text: Option<std::borrow::Cow<'de, str>> = Option::deserialize(from)?;
-    STANDARD
-        .decode(text.unwrap_or_default().as_bytes())
-        .map_err(|e| de::Error::custom(format!("body_b64: {e}")))
+    STANDARD.decode(text.unwrap_or_default().as_bytes()).map_err(|e| de::Error::custom(format!("body_b64: {e}")))
 }
 
 fn from_milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
