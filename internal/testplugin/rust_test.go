@@ -50,6 +50,9 @@ func TestRustOptionsMakeAnotherLibrary(t *testing.T) {
 			t.Errorf("%s: the library is the stripped release", name)
 		}
 	}
+	if entries, _ := os.ReadDir(filepath.Dir(stripped)); len(entries) != 1 {
+		t.Errorf("%s is not alone in its folder", stripped)
+	}
 	if again := RustSource(t, target, rustSource, RustOptions{}); again != stripped {
 		t.Errorf("asked again: %s, want %s", again, stripped)
 	}

@@ -63,7 +63,7 @@ func hashFiles(sum hash.Hash, dir string) error {
 		if entry.IsDir() && (entry.Name() == "target" || path != dir && strings.HasPrefix(entry.Name(), ".")) {
 			return filepath.SkipDir
 		}
-		if !entry.Type().IsRegular() {
+		if ext := filepath.Ext(path); !entry.Type().IsRegular() || ext == ".md" || ext == ".go" {
 			return nil
 		}
 		text, err := os.ReadFile(path)
@@ -99,7 +99,7 @@ func onlyFile(dir string) string {
 }
 
 const oneFileManifest = `[package]
-name = "plugin-%s"
+name = "example-%s"
 version = "0.1.0"
 edition = "2021"
 publish = false
@@ -113,12 +113,18 @@ loadr-plugin-sdk = { path = %q }
 [workspace]
 `
 
-// oneFileCrate writes a crate around a source text and gives its folder. Its name comes from what is in it.
+// oneFileCrate writes a crate around a source text and gives its folder. Its name comes from what is in it. The versions that
+// it is built with are those of examples/echo-proto, whose place in the alphabetic Cargo.lock its own name shares.
 func oneFileCrate(root, cache, source string) (string, error) {
 	sum := sha256.Sum256([]byte(source))
 	name := hex.EncodeToString(sum[:8])
 	cargo := fmt.Sprintf(oneFileManifest, name, filepath.Join(root, "sdk", "rust"))
-	sum = sha256.Sum256([]byte(cargo))
+	text, err := os.ReadFile(filepath.Join(root, "examples", "echo-proto", "Cargo.lock"))
+	if err != nil {
+		return "", err
+	}
+	locked := strings.Replace(string(text), `"echo-proto"`, `"example-`+name+`"`, 1)
+	sum = sha256.Sum256([]byte(cargo + locked))
 	dir := filepath.Join(cache, "crate-"+hex.EncodeToString(sum[:8]))
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
@@ -131,7 +137,7 @@ func oneFileCrate(root, cache, source string) (string, error) {
 	if err := os.Mkdir(filepath.Join(work, "src"), 0o700); err != nil {
 		return "", err
 	}
-	for name, text := range map[string]string{"Cargo.toml": cargo, "src/lib.rs": source} {
+	for name, text := range map[string]string{"Cargo.toml": cargo, "Cargo.lock": locked, "src/lib.rs": source} {
 		if err := os.WriteFile(filepath.Join(work, name), []byte(text), 0o600); err != nil {
 			return "", err
 		}
