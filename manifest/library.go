@@ -1,6 +1,10 @@
 package manifest
 
-import "github.com/opencontainers/go-digest"
+import (
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+)
 
 // Library is what an inspection found in a plugin's library without running it. It is recorded in the artifact's
 // config, and shown by `info`. docs/spec/artifact.md fixes the JSON form: keys only ever get added.
@@ -42,6 +46,11 @@ type Problem struct {
 	Rule string `json:"rule"` // stable word for the violated rule
 	Want string `json:"want"`
 	Got  string `json:"got"`
+}
+
+// String gives the problem as one line for people.
+func (p Problem) String() string {
+	return fmt.Sprintf("%s: %s: expected %s, found %s", p.Path, p.Rule, p.Want, p.Got)
 }
 
 // ABI gives the short form of the report; the zero value where family or version is unknown.

@@ -153,7 +153,7 @@ func (a *app) printLibrary(lib info.Library, claimed bool) {
 		{"size", size(lib.Size)},
 	})
 	for _, p := range lib.ABI.Problems {
-		a.line("  problem       %s", clean(fmt.Sprintf("%s: %s: expected %s, found %s", p.Path, p.Rule, p.Want, p.Got)))
+		a.line("  problem       %s", clean(p.String()))
 	}
 }
 

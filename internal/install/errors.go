@@ -160,7 +160,7 @@ type IncompatibleError struct {
 func (e *IncompatibleError) Error() string {
 	text := fmt.Sprintf("plugin %q: library for %s: %s", e.Plugin, e.Target, e.Detail)
 	for _, p := range e.ABI.Problems {
-		text += fmt.Sprintf("\n  %s: %s: expected %s, found %s", p.Path, p.Rule, p.Want, p.Got)
+		text += "\n  " + p.String()
 	}
 	return text
 }

@@ -26,6 +26,8 @@ type Problem struct {
 	Path   string          `json:"path,omitempty"` // the library's file
 	Detail string          `json:"detail"`
 	Advice string          `json:"advice,omitempty"`
+	// ABI is set where the library's interface does not fit: its problems say why.
+	ABI *manifest.ABIReport `json:"abi,omitempty"`
 }
 
 func (p Problem) String() string {
@@ -107,7 +109,7 @@ func hintOf(err error) string {
 
 func checkLibrary(m *manifest.Manifest, lib built) (problems []Problem) {
 	add := func(advice, format string, args ...any) {
-		problems = append(problems, Problem{lib.target, lib.path, fmt.Sprintf(format, args...), advice})
+		problems = append(problems, Problem{Target: lib.target, Path: lib.path, Detail: fmt.Sprintf(format, args...), Advice: advice})
 	}
 	if err := loader.Matches(lib.report, lib.target); err != nil {
 		add("check [build.targets] in plugin.toml, or build for that target", "%v", err)
@@ -116,26 +118,47 @@ func checkLibrary(m *manifest.Manifest, lib built) (problems []Problem) {
 	abi := lib.report.ABI
 	switch {
 	case abi.Family == "":
-		add("see sdk/c/loadr_plugin.h for what a C plugin exports",
+		add("see sdk/c/loadr_plugin.h for what a C plugin exports, sdk/rust for a Rust plugin",
 			"exports no plugin interface; expected loadr_plugin_abi_version and its companions, or an abi_stable root module")
 	case m.Plugin.ABI != "" && m.Plugin.ABI != abi.Family:
 		add("correct abi in plugin.toml, or leave it out", "exports ABI family %q, plugin.toml says abi = %q", abi.Family, m.Plugin.ABI)
 	case abi.Verdict != manifest.Fits:
-		add("", "%s", verdictText(abi))
+		problems = append(problems, misfit(lib))
 	}
-	if abi.Family == manifest.FamilyC && m.Plugin.Kind != manifest.Protocol {
+	switch {
+	case m.Plugin.Kind == manifest.Protocol || !slices.Contains(lib.report.Exports, cSymbol):
+	case abi.Family == manifest.FamilyC:
 		add("use the abi_stable interface for outputs and services",
 			"exports the C ABI, which carries protocol plugins only; plugin.toml says kind = %q", m.Plugin.Kind)
+	default:
+		add("don't export "+cSymbol,
+			"exports the C ABI beside the root module; the engine looks for it first and would take this %s for a protocol", m.Plugin.Kind)
 	}
 	return problems
 }
 
-func verdictText(abi manifest.ABIReport) string {
-	text := fmt.Sprintf("%s interface: verdict %q, expected %q", abi.Family, abi.Verdict, manifest.Fits)
-	for _, p := range abi.Problems {
-		text += fmt.Sprintf("; %s: %s: expected %s, found %s", p.Path, p.Rule, p.Want, p.Got)
+// cSymbol is the function by which the engine takes a library for one of the C interface.
+const cSymbol = "loadr_plugin_abi_version"
+
+// misfit says why a library's interface does not fit.
+func misfit(lib built) Problem {
+	abi := lib.report.ABI
+	p := Problem{Target: lib.target, Path: lib.path, ABI: &abi, Advice: misfitAdvice(abi)}
+	p.Detail = fmt.Sprintf("%s interface: verdict %q, expected %q", abi.Family, abi.Verdict, manifest.Fits)
+	for _, problem := range abi.Problems {
+		p.Detail += "\n    " + problem.String()
 	}
-	return text
+	return p
+}
+
+func misfitAdvice(abi manifest.ABIReport) string {
+	switch {
+	case abi.Family == manifest.FamilyC:
+		return "see sdk/c/loadr_plugin.h for what a C plugin exports"
+	case abi.Verdict == manifest.Unverifiable:
+		return "build with the released Rust compiler and without instrumentation, so that the layout can be read from the file"
+	}
+	return "build against the interface as sdk/rust has it; 'loadr plugin info FILE' shows what the library has"
 }
 
 // checkSameABI holds the libraries of one version to one interface version, which a lock records once per plugin.
