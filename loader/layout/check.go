@@ -99,7 +99,15 @@ func (c *checker) pair(wantID, gotID int) {
 	c.content(order, w, g)
 }
 
-func bytesOf(n uint64) string { return fmt.Sprintf("%d bytes", n) }
+func bytesOf(n uint64) string { return plural(n, "byte") }
+
+// plural counts things: 1 byte, 2 bytes.
+func plural[T int | uint64](n T, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprint(n, " "+thing+"s")
+}
 
 // sameOrigin says whether there is any point in comparing further: abi_stable stops at a type of another name or package, or whose
 // package has no version.
@@ -154,7 +162,7 @@ func (c *checker) content(order int, w, g *Type) {
 	case EnumKind:
 		c.enum(order, w, g)
 	case PrefixKind:
-		equal(c, order, "prefix-fields", fmt.Sprint(w.Prefix.Fields, " prefix fields"), fmt.Sprint(g.Prefix.Fields, " prefix fields"))
+		equal(c, order, "prefix-fields", plural(w.Prefix.Fields, "prefix field"), plural(g.Prefix.Fields, "prefix field"))
 		equal(c, order, "conditional-fields", fmt.Sprintf("%#x", w.Prefix.Conditional), fmt.Sprintf("%#x", g.Prefix.Conditional))
 	}
 	c.fields(order, ownFields, w, g, w.Fields, g.Fields)
@@ -169,7 +177,7 @@ func (c *checker) enum(order int, w, g *Type) {
 	}
 	n, m := len(we.Variants), len(ge.Variants)
 	if n > m || n < m && we.NonExhaustive == nil {
-		c.problem(order, "variant-count", fmt.Sprint(n, " variants"), fmt.Sprint(m, " variants"))
+		c.problem(order, "variant-count", plural(n, "variant"), plural(m, "variant"))
 	}
 	equal(c, order, "discriminant-type", we.Discriminants, ge.Discriminants)
 	total := 0
@@ -179,11 +187,11 @@ func (c *checker) enum(order int, w, g *Type) {
 		if we.Discriminants == ge.Discriminants {
 			equal(c, order, "discriminant", wv.Name+" = "+wv.Discriminant, wv.Name+" = "+gv.Discriminant)
 		}
-		equal(c, order, "variant-field-count", fmt.Sprint(wv.Name, " with ", wv.Fields, " fields"), fmt.Sprint(wv.Name, " with ", gv.Fields, " fields"))
+		equal(c, order, "variant-field-count", wv.Name+" with "+plural(wv.Fields, "field"), wv.Name+" with "+plural(gv.Fields, "field"))
 		equal(c, order, "variant-name", wv.Name, gv.Name)
 	}
 	if fields := min(len(w.Fields), len(g.Fields)); total != fields {
-		c.problem(order, "field-count", fmt.Sprint(total, " fields in all variants"), fmt.Sprint(fields, " fields in all variants"))
+		c.problem(order, "field-count", plural(total, "field")+" in all variants", plural(fields, "field")+" in all variants")
 	}
 }
 

@@ -1,7 +1,5 @@
 package layout
 
-import "fmt"
-
 // fieldContext says what a list of fields is.
 type fieldContext int
 
@@ -43,11 +41,11 @@ var (
 func count(context fieldContext, n int) string {
 	switch context {
 	case phantomFields:
-		return fmt.Sprint(n, " phantom fields")
+		return plural(n, "phantom field")
 	case signature:
-		return fmt.Sprint(n-1, " parameters")
+		return plural(n-1, "parameter")
 	}
-	return fmt.Sprint(n, " fields")
+	return plural(n, "field")
 }
 
 // named describes a field whose name is not the expected one.

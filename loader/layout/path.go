@@ -39,13 +39,14 @@ func (p *pathText) add(s step, g *Graph) {
 	p.target = g.Types[s.field.Type]
 	switch {
 	case s.context == signature && s.field.Name == resultName:
+		p.unhide()
 		p.WriteString("() -> " + p.target.Name)
 	case s.context == signature:
+		p.unhide()
 		p.WriteString("(" + shortParam(s.field.Name) + ")")
 	case s.plumbing():
 		p.hidden++
 		p.last = s.field.Name
-		return
 	default:
 		if p.Len() == 0 {
 			p.WriteString(s.owner.Name)
@@ -53,6 +54,17 @@ func (p *pathText) add(s step, g *Graph) {
 			p.WriteString("..")
 		}
 		p.WriteString("." + s.field.Name)
+		p.hidden = 0
+	}
+}
+
+// unhide writes the last hidden step, if any.
+func (p *pathText) unhide() {
+	if p.hidden > 1 {
+		p.WriteString("..")
+	}
+	if p.hidden > 0 {
+		p.WriteString("." + p.last)
 	}
 	p.hidden = 0
 }
@@ -60,22 +72,16 @@ func (p *pathText) add(s step, g *Graph) {
 // end writes what is left and gives the path.
 func (p *pathText) end(root *Type) string {
 	switch {
-	case p.hidden == 0 && p.Len() > 0:
-	case p.target != nil && !p.target.plumbing():
+	case p.hidden > 0 && !p.target.plumbing():
 		if p.Len() > 0 {
 			p.WriteString("...")
 		}
 		p.WriteString(p.target.Name)
-	case p.Len() == 0 && p.hidden == 0:
+	case p.Len() == 0:
 		p.WriteString(root.Name)
+		p.unhide()
 	default:
-		if p.Len() == 0 {
-			p.WriteString(root.Name)
-		}
-		if p.hidden > 1 {
-			p.WriteString("..")
-		}
-		p.WriteString("." + p.last)
+		p.unhide()
 	}
 	return p.String()
 }
