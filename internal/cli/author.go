@@ -213,14 +213,14 @@ func (a *app) runPublish(ctx context.Context, o publish.Options) error {
 }
 
 // probe runs a library in a worker of its own and asks what it is.
-func probe(ctx context.Context, library string, want digest.Digest, family manifest.Family) (plugin.Info, error) {
+func probe(ctx context.Context, library string, want digest.Digest, family manifest.Family) (publish.Probed, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	p, err := loader.Start(ctx, loader.StartOptions{Path: library, Digest: want, Family: family})
 	if err != nil {
-		return plugin.Info{}, err
+		return publish.Probed{}, err
 	}
-	return p.Info(), p.Close()
+	return publish.Probed{Info: p.Info(), Parts: plugin.Parts{Protocol: true}}, p.Close()
 }
 
 func (a *app) warnAll(warnings []manifest.Warning) {

@@ -29,7 +29,13 @@ type Options struct {
 	// DryRun writes what would be pushed to this folder, and pushes nothing; empty means to push.
 	DryRun string
 	// Probe asks a running plugin what it is; nil leaves that out. It is called for this machine's library only.
-	Probe func(ctx context.Context, library string, want digest.Digest, family manifest.Family) (plugin.Info, error)
+	Probe func(ctx context.Context, library string, want digest.Digest, family manifest.Family) (Probed, error)
+}
+
+// Probed is what a running plugin says of itself, and what its library can make.
+type Probed struct {
+	Info  plugin.Info
+	Parts plugin.Parts
 }
 
 // Result is what was published, or would be.
@@ -203,33 +209,39 @@ func (w *limited) Write(p []byte) (int, error) {
 // recorded: an artifact must not depend on the machine that made it.
 func (o *Options) probe(ctx context.Context, m *manifest.Manifest, libraries []built) error {
 	for _, lib := range libraries {
-		if o.Probe == nil || lib.target != o.Pack.Machine || lib.report.ABI.Family != manifest.FamilyC {
+		if o.Probe == nil || lib.target != o.Pack.Machine || lib.report.ABI.Family == manifest.FamilyComponent {
 			continue
 		}
-		info, err := o.Probe(ctx, lib.path, lib.report.Digest, lib.report.ABI.Family)
+		probed, err := o.Probe(ctx, lib.path, lib.report.Digest, lib.report.ABI.Family)
 		if err != nil {
 			return err
 		}
-		if problems := compareInfo(m, lib, info); len(problems) > 0 {
+		if problems := compareProbed(m, lib, probed); len(problems) > 0 {
 			return &GateError{m.Plugin.Name, m.Plugin.Version, problems}
 		}
 	}
 	return nil
 }
 
-func compareInfo(m *manifest.Manifest, lib built, info plugin.Info) (problems []Problem) {
+func compareProbed(m *manifest.Manifest, lib built, probed Probed) (problems []Problem) {
+	add := func(advice, format string, args ...any) {
+		problems = append(problems, Problem{Target: lib.target, Detail: fmt.Sprintf(format, args...), Advice: advice})
+	}
 	for _, c := range []struct{ field, want, got string }{
-		{"name", m.Plugin.Name, info.Name},
-		{"version", m.Plugin.Version, info.Version},
-		{"kind", string(m.Plugin.Kind), info.Kind},
+		{"name", m.Plugin.Name, probed.Info.Name},
+		{"version", m.Plugin.Version, probed.Info.Version},
+		{"kind", string(m.Plugin.Kind), probed.Info.Kind},
 	} {
 		if c.want != c.got {
-			problems = append(problems, Problem{
-				Target: lib.target,
-				Detail: fmt.Sprintf("the running plugin says %s %q, plugin.toml says %q", c.field, c.got, c.want),
-				Advice: "make both say the same",
-			})
+			add("make both say the same", "the running plugin says %s %q, plugin.toml says %q", c.field, c.got, c.want)
 		}
+	}
+	makes := map[manifest.Kind]bool{
+		manifest.Output: probed.Parts.Output, manifest.Protocol: probed.Parts.Protocol, manifest.Service: probed.Parts.Service,
+	}
+	if !makes[m.Plugin.Kind] {
+		add(fmt.Sprintf("name it in export_loadr_plugin!: %s: ...", m.Plugin.Kind),
+			"the library makes no %s, which plugin.toml says it is", m.Plugin.Kind)
 	}
 	return problems
 }

@@ -1,6 +1,7 @@
 package publish_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -265,9 +266,11 @@ func TestMerge(t *testing.T) {
 func TestProbe(t *testing.T) {
 	folder := source{libraries: echo(t, linux, darwin)}.folder(t)
 	right := plugin.Info{Name: "echo", Version: "1.0.0", Kind: "protocol"}
+	protocol := plugin.Parts{Protocol: true}
 	broken := errors.New("it crashed")
 	for name, test := range map[string]struct {
 		info    plugin.Info
+		parts   plugin.Parts // zero: a protocol
 		err     error
 		machine manifest.Target
 		asked   int
@@ -277,6 +280,8 @@ func TestProbe(t *testing.T) {
 		"another name":         {info: plugin.Info{Name: "kafka", Version: "1.0.0", Kind: "protocol"}, machine: linux, asked: 1, says: `name "kafka"`},
 		"another version":      {info: plugin.Info{Name: "echo", Version: "1.0.1", Kind: "protocol"}, machine: linux, asked: 1, says: `version "1.0.1"`},
 		"another kind":         {info: plugin.Info{Name: "echo", Version: "1.0.0", Kind: "output"}, machine: linux, asked: 1, says: `kind "output"`},
+		"another part":         {info: right, parts: plugin.Parts{Output: true, Service: true}, machine: linux, asked: 1, says: "makes no protocol"},
+		"more parts":           {info: right, parts: plugin.Parts{Output: true, Protocol: true, Service: true}, machine: linux, asked: 1},
 		"crashes":              {err: broken, machine: linux, asked: 1, says: "crashed"},
 		"no library for us":    {info: plugin.Info{}, machine: windows},
 		"we do not know us":    {info: plugin.Info{}},
@@ -285,12 +290,12 @@ func TestProbe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server, client, team := newRegistry(t)
 			asked := 0
-			probe := func(_ context.Context, library string, want digest.Digest, family manifest.Family) (plugin.Info, error) {
+			probe := func(_ context.Context, library string, want digest.Digest, family manifest.Family) (publish.Probed, error) {
 				asked++
 				if got := digest.FromString(read(t, library)); got != want || family != manifest.FamilyC {
 					t.Errorf("asked %s of family %q, expected %s", got, family, want)
 				}
-				return test.info, test.err
+				return publish.Probed{Info: test.info, Parts: cmp.Or(test.parts, protocol)}, test.err
 			}
 			_, err := publish.Publish(t.Context(), client, publish.Options{
 				Sources: []string{folder}, Source: team, Probe: probe, Pack: publish.PackOptions{Machine: test.machine},
