@@ -57,9 +57,12 @@ type Symbol struct {
 	Code bool
 }
 
-// symbolTable finds a symbol by the name that a program would give to dlsym or GetProcAddress.
+// symbolTable is what stays of a format's reader.
 type symbolTable interface {
+	// lookup finds a symbol by the name that a program would give to dlsym or GetProcAddress.
 	lookup(name string) (Symbol, bool, error)
+	// relocations reads the tables of what a loader changes in memory.
+	relocations() (relocations, error)
 }
 
 // Open reads the image in the file at path, which must not change until Close. For the errors see New; a file that

@@ -14,5 +14,8 @@ const (
 	maxCallbacks    = 1024    // TLS callbacks
 	maxSymbols      = 1 << 16 // symbols of a Mach-O image without an export trie
 	maxTrie         = 1 << 20 // bytes read from an export trie for one lookup
+	maxRelocations  = 1 << 20 // places that a loader changes
+	maxReferences   = 1 << 18 // of them in ELF, those that name a symbol
+	maxImports      = 1 << 16 // functions that a PE image imports
 	maxSlices       = 32      // images of a universal file; a Java class has a larger number in this place
 )

@@ -64,16 +64,28 @@ func (m *memory) read(part string, address, n uint64) ([]byte, error) {
 	if n > maxPiece {
 		return nil, m.damage(part, "of %d bytes is larger than any real one (%d)", n, maxPiece)
 	}
+	buf := make([]byte, n)
+	return buf, m.fill(part, s, address-s.address, buf)
+}
+
+// fill reads the bytes of a segment from `skip` on, which there must be as many of. What the file does not have is zero.
+func (m *memory) fill(part string, s segment, skip uint64, buf []byte) error {
+	stored := buf[:min(uint64(len(buf)), s.fileSize-min(skip, s.fileSize))]
+	clear(buf[len(stored):])
+	if len(stored) == 0 {
+		return nil
+	}
+	return m.source.fill(part, s.offset+skip, stored)
+}
+
+// stored gives the offset in the file of n bytes of a table. It must be there whole: zeros that a loader adds are no table.
+func (m *memory) stored(part string, address, n uint64) (offset uint64, err error) {
+	s, ok := m.at(address)
 	skip := address - s.address
-	inFile := min(n, s.fileSize-min(skip, s.fileSize))
-	if inFile == 0 {
-		return make([]byte, n), nil
+	if !ok || skip > s.fileSize || n > s.fileSize-skip {
+		return 0, m.damage(part, "%d bytes at address %#x lie outside of the image", n, address)
 	}
-	buf, err := m.source.read(part, s.offset+skip, inFile)
-	if err != nil || inFile == n {
-		return buf, err
-	}
-	return append(buf, make([]byte, n-inFile)...), nil
+	return s.offset + skip, nil
 }
 
 // uint32 reads one number.

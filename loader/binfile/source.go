@@ -29,17 +29,50 @@ func (s source) read(part string, offset, n uint64) ([]byte, error) {
 		return nil, s.truncated(part, offset, n)
 	}
 	buf := make([]byte, n)
-	if got, err := s.r.ReadAt(buf, int64(offset)); got < len(buf) {
-		if err == nil || errors.Is(err, io.EOF) { // shorter than it was said to be
-			return nil, s.truncated(part, offset, n)
-		}
-		return nil, fmt.Errorf("read %s: %w", part, err)
+	if err := s.fill(part, offset, buf); err != nil {
+		return nil, err
 	}
 	return buf, nil
 }
 
+// fill reads as many bytes from offset as buf has room for.
+func (s source) fill(part string, offset uint64, buf []byte) error {
+	n := uint64(len(buf))
+	if !s.holds(offset, n) {
+		return s.truncated(part, offset, n)
+	}
+	if got, err := s.r.ReadAt(buf, int64(offset)); got < len(buf) {
+		if err == nil || errors.Is(err, io.EOF) { // shorter than it was said to be
+			return s.truncated(part, offset, n)
+		}
+		return fmt.Errorf("read %s: %w", part, err)
+	}
+	return nil
+}
+
 // holds says whether n bytes from offset are inside of the file.
 func (s source) holds(offset, n uint64) bool { return offset <= s.size && n <= s.size-offset }
+
+// pieces reads a table of the file from beginning to end, which may be larger than what is read at once.
+type pieces struct {
+	source       source
+	part         string
+	offset, left uint64
+}
+
+// Read gives the errors of source, and io.EOF at the end of the table.
+func (p *pieces) Read(buf []byte) (int, error) {
+	if p.left == 0 {
+		return 0, io.EOF
+	}
+	buf = buf[:min(uint64(len(buf)), p.left)]
+	if err := p.source.fill(p.part, p.offset, buf); err != nil {
+		return 0, err
+	}
+	p.offset += uint64(len(buf))
+	p.left -= uint64(len(buf))
+	return len(buf), nil
+}
 
 // damage makes a *FormatError.
 func (s source) damage(part, format string, args ...any) error {
