@@ -6,5 +6,5 @@ import "embed"
 
 // Files are the crate: Cargo.toml, build.rs, src and what belongs to it.
 //
-//go:embed Cargo.toml build.rs src
+//go:embed Cargo.toml LICENSE README.md build.rs src
 var Files embed.FS

@@ -1,4 +1,7 @@
-//! What the expansion of `export_loadr_plugin!` calls.
+//! What the expansion of `export_loadr_plugin!` calls. Each function here is the first of ours in a call from the host, and catches
+//! what the author's panics with.
+
+#![allow(missing_docs)] // not for authors
 
 use abi_stable::{
     library::{CheckTypeLayout, LibHeader, RootModuleResult},
@@ -75,6 +78,10 @@ pub fn service<T: IntoService>(make: impl FnOnce() -> T) -> ServiceObject {
 }
 
 /// What an info function may return: [`Info`], or its JSON.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not describe a plugin: expected `loadr_plugin_sdk::Info`, or its JSON as a `String`",
+    label = "the function given as `info` returns `{Self}`"
+)]
 pub trait IntoInfo {
     fn into_info(self) -> Text;
 }
@@ -98,6 +105,10 @@ impl IntoInfo for String {
 }
 
 /// What a function that makes an output may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an output: the trait `loadr_plugin_sdk::Output` is not implemented for it",
+    label = "the function given as `output` returns `{Self}`"
+)]
 pub trait IntoOutput {
     fn into_output(self) -> OutputObject;
 }
@@ -115,6 +126,10 @@ impl IntoOutput for crate::FfiOutput_TO<'static, RBox<()>> {
 }
 
 /// What a function that makes a protocol may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a protocol: the trait `loadr_plugin_sdk::Protocol` is not implemented for it",
+    label = "the function given as `protocol` returns `{Self}`"
+)]
 pub trait IntoProtocol {
     fn into_protocol(self) -> ProtocolObject;
 }
@@ -132,6 +147,10 @@ impl IntoProtocol for crate::FfiProtocol_TO<'static, RBox<()>> {
 }
 
 /// What a function that makes a service may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a service: the trait `loadr_plugin_sdk::Service` is not implemented for it",
+    label = "the function given as `service` returns `{Self}`"
+)]
 pub trait IntoService {
     fn into_service(self) -> ServiceObject;
 }

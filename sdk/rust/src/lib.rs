@@ -37,6 +37,8 @@
 //! [`RString`](abi_stable::std_types::RString). Objects made by [`FfiOutput_TO::from_value`] and its like are guarded in the
 //! same way; the functions that make them are so unless they are `extern "C"`, which Rust aborts on a panic.
 
+#![warn(missing_docs)]
+
 mod export;
 mod guard;
 pub mod interface;
@@ -53,7 +55,13 @@ pub use serde;
 pub use serde_json::{self, json, Value};
 pub use traits::{Error, Output, Protocol, Service};
 
+/// What the expansion of [`export_loadr_plugin!`] uses; not for authors.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::export::*;
 }
+
+/// Runs the examples of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

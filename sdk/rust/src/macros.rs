@@ -48,12 +48,21 @@
 /// # fn main() {}
 /// ```
 ///
-/// Something is missing, or there twice:
+/// What is wrong is said at compile time: a part twice,
+///
+/// ```compile_fail
+/// loadr_plugin_sdk::export_loadr_plugin! { info: String::new, info: String::new }
+/// # fn main() {}
+/// ```
+///
+/// no part at all,
 ///
 /// ```compile_fail
 /// loadr_plugin_sdk::export_loadr_plugin! { info: String::new }
 /// # fn main() {}
 /// ```
+///
+/// no `info`, another name, and `panic = "abort"`, which would make a panic the host's end.
 #[macro_export]
 macro_rules! export_loadr_plugin {
     ($($key:ident : $value:expr),* $(,)?) => {
@@ -103,6 +112,9 @@ macro_rules! __loadr_plugin_parts {
     // The values are the author's, who may have given any name to a function: items in here are not hygienic, so theirs begin
     // with __loadr.
     ({$info:expr} $o:tt $p:tt $s:tt) => {
+        #[cfg(not(panic = "unwind"))]
+        compile_error!("export_loadr_plugin!: expected panic = \"unwind\" in the profile: otherwise a panic ends the host");
+
         const _: () = {
             extern "C" fn __loadr_info() -> $crate::__private::Text {
                 $crate::__private::info(|| ($info)())

@@ -12,17 +12,24 @@ use crate::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
+    /// Takes what a run measures.
     Output,
+    /// Performs requests.
     Protocol,
+    /// Runs beside a test.
     Service,
 }
 
 /// What a plugin says about itself. Name, version, kind, description and schemes must agree with plugin.toml.
 #[derive(Clone, Debug, Serialize)]
 pub struct Info {
+    /// The plugin's name.
     pub name: String,
+    /// Its own version, not the interface's.
     pub version: String,
+    /// What it is in the first place; the library may make more.
     pub kind: Kind,
+    /// One line for people.
     pub description: String,
     /// The URL schemes of a protocol; empty for other kinds.
     pub schemes: Vec<String>,
@@ -97,11 +104,13 @@ pub struct Request {
     /// The protocol's own word.
     #[serde(deserialize_with = "or_default")]
     pub method: String,
+    /// What to request; its scheme is one of the plugin's.
     #[serde(deserialize_with = "or_default")]
     pub url: String,
     /// Names and values in order; a name may come more than once.
     #[serde(deserialize_with = "or_default")]
     pub headers: Vec<(String, String)>,
+    /// The body, already decoded.
     #[serde(rename = "body_b64", deserialize_with = "from_base64")]
     pub body: Vec<u8>,
     /// How long the request may take.
@@ -161,9 +170,11 @@ fn from_milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Durati
 pub struct Response {
     /// The protocol's own; 0 when there was none.
     pub status: i64,
+    /// The words that go with the status.
     pub status_text: String,
     /// Names and values in order; a name may come more than once.
     pub headers: Vec<(String, String)>,
+    /// The body; it is encoded on its way.
     #[serde(rename = "body_b64", serialize_with = "as_base64")]
     pub body: Vec<u8>,
     /// How long the request took, where the plugin knows better than the host.
@@ -225,4 +236,85 @@ fn as_base64<S: Serializer>(body: &[u8], to: S) -> Result<S::Ok, S::Error> {
 
 fn as_milliseconds<S: Serializer>(duration: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
     duration.map(|d| d.as_secs_f64() * 1e3).serialize(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_request_with_everything() {
+        let request = Request::from_json(
+            r#"{"name":"n","method":"M","url":"x://h","headers":[["a","1"],["a","2"]],"body_b64":"AP8=","timeout_ms":1500,
+                "options":{"upper":true},"config":{"reverse":false,"depth":3},"later":{}}"#,
+        )
+        .unwrap();
+        assert_eq!((request.name.as_str(), request.method.as_str(), request.url.as_str()), ("n", "M", "x://h"));
+        assert_eq!(request.headers, [("a".into(), "1".into()), ("a".into(), "2".into())]);
+        assert_eq!(request.body, [0, 255]);
+        assert_eq!(request.timeout, Some(Duration::from_millis(1500)));
+        assert_eq!(request.options, json!({ "upper": true }));
+        #[derive(Deserialize)]
+        struct Config {
+            depth: u8,
+        }
+        assert_eq!(request.config::<Config>().unwrap().depth, 3);
+    }
+
+    #[test]
+    fn null_is_absent() {
+        let absent = Request::from_json("{}").unwrap();
+        let null = Request::from_json(
+            r#"{"name":null,"method":null,"url":null,"headers":null,"body_b64":null,"timeout_ms":null,"options":null,"config":null}"#,
+        )
+        .unwrap();
+        assert_eq!(format!("{absent:?}"), format!("{null:?}"));
+        assert_eq!(absent.timeout, None);
+        assert!(absent.body.is_empty() && absent.options.is_null());
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Options {
+            upper: bool,
+        }
+        assert!(!absent.options::<Options>().unwrap().upper);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_request() {
+        for (text, want) in [
+            ("", "request: EOF while parsing a value"),
+            (r#"{"body_b64":"a"}"#, "request: body_b64: "),
+            (r#"{"headers":[["a"]]}"#, "request: invalid length 1"),
+            (r#"{"timeout_ms":-1}"#, "request: invalid value: integer `-1`"),
+        ] {
+            let error = Request::from_json(text).unwrap_err().to_string();
+            assert!(error.starts_with(want), "{text}: {error}");
+        }
+        let request = Request { config: json!([]), ..Request::default() };
+        let error = request.config::<std::collections::BTreeMap<String, u8>>().unwrap_err().to_string();
+        assert!(error.starts_with("request: config: invalid type: sequence"), "{error}");
+    }
+
+    #[test]
+    fn replies_as_json() {
+        let full = Response::new(-1)
+            .status_text("odd")
+            .header("a", "1")
+            .body([0, 255])
+            .duration(Duration::from_micros(1500))
+            .extra("k", 2);
+        for (response, want) in [
+            (
+                full,
+                r#"{"status":-1,"status_text":"odd","headers":[["a","1"]],"body_b64":"AP8=","duration_ms":1.5,"extras":{"k":2}}"#,
+            ),
+            (
+                Response::fail("no \"way\""),
+                r#"{"status":0,"status_text":"","headers":[],"body_b64":"","error":"no \"way\""}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&response).unwrap(), want);
+        }
+    }
 }
