@@ -1,7 +1,9 @@
 package plugin
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -142,25 +144,41 @@ func (c *checker) word(w string) bool {
 	return true
 }
 
-// plain marks the bytes that need no look at their neighbours: printable ASCII without quote and backslash. Most of a
-// string is that, above all a body in base64.
-var plain = func() (table [256]bool) {
-	for b := ' '; b < utf8.RuneSelf; b++ {
-		table[b] = b != '"' && b != '\\'
+// Words of 8 equal bytes.
+const (
+	each    = 0x0101010101010101
+	spaces  = each * ' '
+	quotes  = each * '"'
+	slashes = each * '\\'
+	highs   = each * 0x80
+)
+
+// plain counts the bytes at the beginning of text that need no look at their neighbours: printable ASCII without quote and
+// backslash. Most of a string is that, above all a body in base64, so it looks at 8 bytes at a time. A byte's high bit in
+// marks says that the byte has its own set, or is less than a space, or equals a quote or a backslash. A subtraction that
+// borrows spoils only the bytes above, so the lowest mark is right.
+func plain(text []byte) int {
+	n := 0
+	for ; len(text)-n >= 8; n += 8 {
+		w := binary.LittleEndian.Uint64(text[n:])
+		marks := (w | (w - spaces) | ((w ^ quotes) - each) | ((w ^ slashes) - each)) & highs
+		if marks != 0 {
+			return n + bits.TrailingZeros64(marks)/8
+		}
 	}
-	return table
-}()
+	for ; n < len(text); n++ {
+		if b := text[n]; b < ' ' || b >= utf8.RuneSelf || b == '"' || b == '\\' {
+			break
+		}
+	}
+	return n
+}
 
 // str walks over a string, from quote to quote.
 func (c *checker) str() bool {
 	c.at++
 	for {
-		rest := c.text[c.at:]
-		n := 0
-		for n < len(rest) && plain[rest[n]] {
-			n++
-		}
-		c.at += n
+		c.at += plain(c.text[c.at:])
 		if c.at == len(c.text) {
 			return c.fail("unexpected end in a string")
 		}

@@ -51,6 +51,20 @@ func TestCheckSaysWhere(t *testing.T) {
 
 func deep(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 
+// TestCheckFindsEveryByte puts each byte at each place among the 8 that are looked at together, before and behind others.
+func TestCheckFindsEveryByte(t *testing.T) {
+	for b := range 256 {
+		for at := range 18 {
+			for _, other := range []string{"a", "\x7f", "é"} {
+				text := []byte(`"` + strings.Repeat("a", at) + string([]byte{byte(b)}) + strings.Repeat(other, 18-at) + `"`)
+				if got, want := plugin.Check(text) == nil, json.Valid(text) && utf8.Valid(text); got != want {
+					t.Errorf("%q: found %v, encoding/json and unicode/utf8 say %v", text, got, want)
+				}
+			}
+		}
+	}
+}
+
 func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{
 		`{"status":200,"headers":[["a","b\u00e9\"\\"]],"body_b64":"aGk=","duration_ms":1.5e-3,"x":[true,false,null]}`,
