@@ -42,6 +42,7 @@ var allowed = map[string][]string{
 	"internal/config":       {},
 	"internal/folder":       {"manifest"},
 	"internal/fsx":          {},
+	"internal/oracle":       {"internal/testplugin", "manifest"},
 	"internal/plugindir":    {"manifest", "internal/fsx"},
 	"internal/run":          {"internal/folder", "internal/install", "loader", "manifest"},
 	"internal/scaffold":     {"manifest", "sdk/c", "sdk/go", "sdk/rust"},
