@@ -201,7 +201,7 @@ func (r *elfRelocations) size(rela elf.Rela64) uint64 {
 func (r *elfRelocations) apply(w *window) error {
 	first, _ := slices.BinarySearchFunc(r.relatives, w.address, func(e elfRelative, at uint64) int { return cmp.Compare(e.address, at) })
 	for _, e := range r.relatives[first:] {
-		if e.address >= w.end() {
+		if e.address >= w.end {
 			break
 		}
 		w.put(e.address, e.value)
@@ -211,7 +211,7 @@ func (r *elfRelocations) apply(w *window) error {
 		return cmp.Compare(e.Off+r.size(e), at+1)
 	})
 	for i, e := range r.symbolics[first:] {
-		if e.Off >= w.end() {
+		if e.Off >= w.end {
 			break
 		}
 		w.pending = append(w.pending, pending{e.Off, r.size(e), uint64(first + i)})

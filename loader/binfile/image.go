@@ -30,18 +30,18 @@ type Image struct {
 	scratch []byte // what Read gives when it spans blocks
 }
 
-// block is a piece of a segment, relocated.
+// block is a window of the cache.
 type block struct {
 	window
-	start, end uint64 // addresses; what is outside of them is margin
-	filled     bool
+	filled bool
 }
 
-// window is a piece of a segment that relocations are applied to.
+// window is a piece of a segment that relocations are applied to, with the margin around it that their words need.
 type window struct {
-	address uint64 // of the first byte
-	data    []byte
-	pending []pending // sorted by address
+	start, end uint64 // addresses
+	address    uint64 // of the first byte of the data, in the margin
+	data       []byte
+	pending    []pending // sorted by address
 }
 
 // pending is a place in memory whose contents depend on a symbol. They are looked for when they are read, so that the
@@ -189,9 +189,6 @@ func (w *window) word(address uint64) uint64 {
 func (w *window) holds(address uint64) bool {
 	return address >= w.address && len(w.data) >= 8 && address-w.address <= uint64(len(w.data)-8)
 }
-
-// end is the address behind the window.
-func (w *window) end() uint64 { return w.address + uint64(len(w.data)) }
 
 // checkPlaces refuses places that are not wholly in one segment, or that overlap. They come sorted, as address and size.
 func (m *memory) checkPlaces(part string, places iter.Seq2[uint64, uint64]) error {

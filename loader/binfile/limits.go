@@ -17,5 +17,6 @@ const (
 	maxRelocations  = 1 << 20 // places that a loader changes
 	maxReferences   = 1 << 18 // of them in ELF, those that name a symbol
 	maxImports      = 1 << 16 // functions that a PE image imports
+	maxBindings     = 8 << 20 // bytes of a Mach-O image's table of bindings
 	maxSlices       = 32      // images of a universal file; a Java class has a larger number in this place
 )

@@ -20,6 +20,7 @@ const (
 	loadUpwardDylib    = 0x23 | loadMustUnderstand
 	loadBuildVersion   = 0x32
 	loadExportsTrie    = 0x33 | loadMustUnderstand
+	loadChainedFixups  = 0x34 | loadMustUnderstand
 
 	sectionType          = 0xff
 	sectionInitPointers  = 0x9  // S_MOD_INIT_FUNC_POINTERS, 8 bytes each
@@ -38,9 +39,15 @@ type machoImage struct {
 	header    macho.FileHeader
 	base      uint64 // address of the file's first byte, what exports count from
 	trie      span   // of the export trie, in the file
+	chains    span   // of the chained fix-ups, in the file
+	bindings  [3]span
+	dyldInfo  bool // there is an LC_DYLD_INFO, with bindings
 	symtab    macho.SymtabCmd
 	platforms []uint32
 }
+
+// lazyBindings is the table of calls in machoImage.bindings, behind those of data and of weak symbols.
+const lazyBindings = 2
 
 // span is a range of the file.
 type span struct{ offset, size uint64 }
@@ -154,7 +161,7 @@ func (m *machoImage) command(f *File, kind uint32, body []byte) error {
 	need := map[uint32]int{ // bytes that the code below reads
 		uint32(macho.LoadCmdSegment64): segmentSize, uint32(macho.LoadCmdDylib): 24, loadWeakDylib: 24,
 		loadReexportDylib: 24, loadUpwardDylib: 24, uint32(macho.LoadCmdSymtab): 24, loadDyldInfo: 48,
-		loadDyldInfo | loadMustUnderstand: 48, loadExportsTrie: 16, loadBuildVersion: 24, loadRoutines64: 72,
+		loadDyldInfo | loadMustUnderstand: 48, loadExportsTrie: 16, loadChainedFixups: 16, loadBuildVersion: 24, loadRoutines64: 72,
 	}[kind]
 	if len(body) < need {
 		return m.damage("load commands", "command %#x has %d bytes, expected %d", kind, len(body), need)
@@ -167,9 +174,13 @@ func (m *machoImage) command(f *File, kind uint32, body []byte) error {
 	case uint32(macho.LoadCmdSymtab):
 		m.symtab = decode[macho.SymtabCmd](m.source, body)
 	case loadDyldInfo, loadDyldInfo | loadMustUnderstand:
+		m.dyldInfo = true
+		m.bindings = [3]span{m.span(body[16:]), m.span(body[24:]), lazyBindings: m.span(body[32:])}
 		m.trie = m.span(body[40:])
 	case loadExportsTrie:
 		m.trie = m.span(body[8:])
+	case loadChainedFixups:
+		m.chains = m.span(body[8:])
 	case loadBuildVersion:
 		m.platforms = append(m.platforms, m.order.Uint32(body[8:]))
 	case loadRoutines64:

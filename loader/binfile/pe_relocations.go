@@ -58,6 +58,9 @@ func (r *peRelocations) readWords(directory pe.DataDirectory) error {
 	if directory.VirtualAddress == 0 || directory.Size == 0 {
 		return nil
 	}
+	if directory.Size > 4*maxRelocations {
+		return r.image.damage(part, "%d bytes of them, more than %d", directory.Size, 4*maxRelocations)
+	}
 	offset, err := r.image.stored(part, uint64(directory.VirtualAddress), uint64(directory.Size))
 	if err != nil {
 		return err
@@ -189,12 +192,12 @@ func (r *peRelocations) apply(w *window) error {
 	first, _ := slices.BinarySearchFunc(r.words, w.address, func(word uint32, at uint64) int { return cmp.Compare(uint64(word), at) })
 	for _, word := range r.words[first:] {
 		if !w.holds(uint64(word)) {
-			break
+			break // it begins in the margin at the end
 		}
 		w.put(uint64(word), w.word(uint64(word))-r.image.base)
 	}
 	for i, imports := range r.imports {
-		if imports.address < w.end() && imports.address+imports.size > w.address {
+		if imports.address < w.end && imports.address+imports.size > w.address {
 			w.pending = append(w.pending, pending{imports.address, imports.size, uint64(i)})
 		}
 	}
