@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/loadr-plugins/loadr/loader/abistable"
 	"github.com/loadr-plugins/loadr/loader/binfile"
 	"github.com/loadr-plugins/loadr/manifest"
 )
@@ -19,29 +20,56 @@ import (
 // WebAssembly file. It executes nothing, and needs little memory whatever the file's size. The file must not change
 // meanwhile: the digest says which bytes the report is about only if they stay.
 //
-// A library without a plugin's interface is no error; the report's ABI verdict tells. The error is an *InspectError
+// A library without a plugin's interface is no error, nor is one whose interface does not fit; the report's ABI verdict tells. One with
+// both the C and the native interface is reported as one of C, as the engine takes it. The error is an *InspectError
 // around the reason: one of package binfile's, *NotLibraryError, *NotRegularError, or an I/O error.
-func Inspect(path string) (*manifest.Library, error) {
-	lib, err := readFile(path, InspectReader)
-	if err != nil {
-		return nil, &InspectError{path, err}
-	}
-	return lib, nil
+func Inspect(path string) (*manifest.Library, error) { return InspectAs(path, "") }
+
+// InspectAs is Inspect for a library whose manifest names its interface: of a library with both interfaces it reports that one. A
+// family that the library does not have changes nothing.
+func InspectAs(path string, family manifest.Family) (*manifest.Library, error) {
+	return readFile(path, func(r io.ReaderAt, size int64) (*manifest.Library, error) { return whole(r, size, family) })
 }
 
 // InspectVerified is Inspect for a file whose bytes were just found to have this digest, as they are when they come out
 // of the cache: it spares a large library a second hashing, and reads only the few pieces that describe it.
 func InspectVerified(path string, known digest.Digest) (*manifest.Library, error) {
-	lib, err := readFile(path, describe)
+	return InspectVerifiedAs(path, known, "")
+}
+
+// InspectVerifiedAs is InspectVerified for a library whose manifest names its interface, as InspectAs is.
+func InspectVerifiedAs(path string, known digest.Digest, family manifest.Family) (*manifest.Library, error) {
+	lib, err := readFile(path, func(r io.ReaderAt, size int64) (*manifest.Library, error) { return describe(r, size, family) })
 	if err != nil {
-		return nil, &InspectError{path, err}
+		return nil, err
 	}
 	lib.Digest = known
 	return lib, nil
 }
 
-// readFile opens a regular file for one reading.
-func readFile(path string, read func(io.ReaderAt, int64) (*manifest.Library, error)) (*manifest.Library, error) {
+// InspectNative reports all that is known about a library's native interface, also where it has the C interface too: the header,
+// the layout of every type, and whether they fit this program. Like Inspect it executes nothing. The error is an
+// *InspectError around the reason: *abistable.NoRootModuleError, one of package binfile's, *NotRegularError, or an I/O error.
+func InspectNative(path string) (*abistable.Report, error) {
+	return readFile(path, func(r io.ReaderAt, size int64) (*abistable.Report, error) {
+		f, err := binfile.New(r, size)
+		if err != nil {
+			return nil, err
+		}
+		return abistable.Default().Inspect(f)
+	})
+}
+
+// readFile reads a regular file once, and names it in the error.
+func readFile[T any](path string, read func(io.ReaderAt, int64) (*T, error)) (*T, error) {
+	found, err := readRegular(path, read)
+	if err != nil {
+		return nil, &InspectError{path, err}
+	}
+	return found, nil
+}
+
+func readRegular[T any](path string, read func(io.ReaderAt, int64) (*T, error)) (*T, error) {
 	info, err := os.Stat(path) // before opening, which waits for ever on a named pipe
 	if err != nil {
 		return nil, withoutPath(err)
@@ -58,8 +86,11 @@ func readFile(path string, read func(io.ReaderAt, int64) (*manifest.Library, err
 }
 
 // InspectReader is Inspect for the first size bytes of r. Its errors are those that Inspect wraps.
-func InspectReader(r io.ReaderAt, size int64) (*manifest.Library, error) {
-	lib, err := describe(r, size)
+func InspectReader(r io.ReaderAt, size int64) (*manifest.Library, error) { return whole(r, size, "") }
+
+// whole describes a library and hashes it.
+func whole(r io.ReaderAt, size int64, family manifest.Family) (*manifest.Library, error) {
+	lib, err := describe(r, size, family)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +100,8 @@ func InspectReader(r io.ReaderAt, size int64) (*manifest.Library, error) {
 	return lib, nil
 }
 
-// describe finds out everything but the digest.
-func describe(r io.ReaderAt, size int64) (*manifest.Library, error) {
+// describe finds out everything but the digest. The family is the manifest's word, or empty.
+func describe(r io.ReaderAt, size int64, family manifest.Family) (*manifest.Library, error) {
 	if lib, ok, err := describeWasm(r, size); ok || err != nil {
 		return lib, err
 	}
@@ -85,6 +116,10 @@ func describe(r io.ReaderAt, size int64) (*manifest.Library, error) {
 	if err != nil {
 		return nil, err
 	}
+	abi, err := exports.report(f, family)
+	if err != nil {
+		return nil, err
+	}
 	return &manifest.Library{
 		Format:       f.Format,
 		Machine:      f.Machine,
@@ -93,7 +128,7 @@ func describe(r io.ReaderAt, size int64) (*manifest.Library, error) {
 		Libc:         neededLibc(f),
 		Constructors: f.Constructors,
 		Exports:      exports.names(),
-		ABI:          exports.report(),
+		ABI:          abi,
 	}, nil
 }
 

@@ -3,13 +3,10 @@ package loader
 import (
 	"slices"
 
+	"github.com/loadr-plugins/loadr/loader/abistable"
 	"github.com/loadr-plugins/loadr/loader/binfile"
 	"github.com/loadr-plugins/loadr/manifest"
 )
-
-// rootModule is the symbol of an abi_stable 0.11 library's header: the mangled `_as.lib_header.root module loader`, the
-// same for every library.
-const rootModule = "_1as_0lib_1header_0root_bmodule_bloader"
 
 // abiVersion is the C interface's function by which the engine decides that a library is of that interface.
 const abiVersion = "loadr_plugin_abi_version"
@@ -26,7 +23,7 @@ type found map[string]binfile.Symbol
 
 func entryPoints(f *binfile.File) (found, error) {
 	symbols := found{}
-	for _, name := range append([]string{rootModule}, cFunctions...) {
+	for _, name := range append([]string{abistable.RootModule}, cFunctions...) {
 		symbol, ok, err := f.Lookup(name)
 		if err != nil {
 			return nil, err
@@ -49,20 +46,22 @@ func (f found) names() []string {
 
 // report says which interface the engine would take the library for. It looks for the C interface first, so a library
 // that exports both is a C one unless its manifest has abi = "native"; the exports show callers that it has both.
-func (f found) report() manifest.ABIReport {
+func (f found) report(file *binfile.File, family manifest.Family) (manifest.ABIReport, error) {
 	_, c := f[abiVersion]
-	_, native := f[rootModule]
+	_, native := f[abistable.RootModule]
 	switch {
-	case c:
-		return f.reportC()
-	case native: // whether its types fit is told by its layout, not by its symbols
-		return manifest.ABIReport{Family: manifest.FamilyNative, Verdict: manifest.Unverifiable}
+	case native && (!c || family == manifest.FamilyNative):
+		report, err := abistable.Default().Inspect(file)
+		if err != nil {
+			return manifest.ABIReport{}, err
+		}
+		return report.ABI, nil
 	case len(f) > 0:
-		return f.reportC()
+		return f.reportC(), nil
 	}
 	return manifest.ABIReport{Verdict: manifest.Differs, Problems: []manifest.Problem{{
-		Path: "exports", Rule: "plugin-interface", Want: abiVersion + " or " + rootModule, Got: "neither",
-	}}}
+		Path: "exports", Rule: "plugin-interface", Want: abiVersion + " or " + abistable.RootModule, Got: "neither",
+	}}}, nil
 }
 
 // reportC checks that every function of the C interface is there and is code.

@@ -32,7 +32,7 @@ func BenchmarkInspect(b *testing.B) {
 		}
 		b.Run("describe/"+string(target.Format()), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := describe(f, info.Size()); err != nil {
+				if _, err := describe(f, info.Size(), ""); err != nil {
 					b.Fatal(err)
 				}
 			}

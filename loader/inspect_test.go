@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/loadr-plugins/loadr/internal/testplugin"
+	"github.com/loadr-plugins/loadr/loader/abistable"
 	"github.com/loadr-plugins/loadr/loader/binfile"
 	"github.com/loadr-plugins/loadr/manifest"
 )
@@ -40,7 +41,7 @@ uint8_t *loadr_plugin_execute(const uint8_t *r, size_t l, size_t *n) { *n = 0; r
 void loadr_plugin_free(uint8_t *p, size_t n) {}
 #endif
 #ifdef ROOT_MODULE
-LOADR_PLUGIN_EXPORT volatile long _1as_0lib_1header_0root_bmodule_bloader[19] = {1};
+LOADR_PLUGIN_EXPORT volatile char _1as_0lib_1header_0root_bmodule_bloader[152] = "no header of abi_stable at all.. ";
 #endif
 `
 
@@ -101,7 +102,8 @@ func TestInterfaces(t *testing.T) {
 		return manifest.Problem{Path: name, Rule: "exported", Want: "an exported function", Got: "no such symbol"}
 	}
 	c := manifest.ABIReport{Family: manifest.FamilyC, Version: "1.0.0", Verdict: manifest.Fits}
-	native := manifest.ABIReport{Family: manifest.FamilyNative, Verdict: manifest.Unverifiable}
+	native := manifest.ABIReport{Family: manifest.FamilyNative, Verdict: manifest.Differs, Problems: []manifest.Problem{{
+		Path: "header", Rule: "magic", Want: `"abi stable library for Rust     "`, Got: `"no header of abi_stable at all.."`}}}
 	all := []string{"-DNO_VERSION", "-DNO_INFO", "-DNO_EXECUTE", "-DNO_FREE"}
 	for name, test := range map[string]struct {
 		flags   []string
@@ -112,11 +114,11 @@ func TestInterfaces(t *testing.T) {
 		"no execute":           {[]string{"-DNO_EXECUTE"}, []string{everyC[0], everyC[2], everyC[3]}, differs(problem(everyC[1]))},
 		"no version":           {[]string{"-DNO_VERSION"}, everyC[1:], differs(problem(everyC[0]))},
 		"version only":         {all[1:], everyC[:1], differs(problem(everyC[1]), problem(everyC[2]), problem(everyC[3]))},
-		"both":                 {[]string{"-DROOT_MODULE"}, append([]string{rootModule}, everyC...), c},
-		"root module":          {append(all, "-DROOT_MODULE"), []string{rootModule}, native},
-		"root module and free": {append([]string{"-DROOT_MODULE"}, all[:3]...), []string{rootModule, everyC[2]}, native},
+		"both":                 {[]string{"-DROOT_MODULE"}, append([]string{abistable.RootModule}, everyC...), c},
+		"root module":          {append(all, "-DROOT_MODULE"), []string{abistable.RootModule}, native},
+		"root module and free": {append([]string{"-DROOT_MODULE"}, all[:3]...), []string{abistable.RootModule, everyC[2]}, native},
 		"none": {all, []string{}, manifest.ABIReport{Verdict: manifest.Differs, Problems: []manifest.Problem{{Path: "exports",
-			Rule: "plugin-interface", Want: "loadr_plugin_abi_version or " + rootModule, Got: "neither"}}}},
+			Rule: "plugin-interface", Want: "loadr_plugin_abi_version or " + abistable.RootModule, Got: "neither"}}}},
 	} {
 		for _, target := range []manifest.Target{linuxAMD64, "aarch64-apple-darwin", "x86_64-pc-windows-msvc"} {
 			t.Run(name+"/"+string(target), func(t *testing.T) {
