@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,42 +22,56 @@ import (
 )
 
 func newNewCmd(a *app) *cobra.Command {
-	var lang string
+	p := scaffold.Plugin{}
 	cmd := &cobra.Command{
-		Use:   "new NAME [DIR]",
-		Short: "Start a plugin: sources, plugin.toml and a build script",
-		Args:  args(cobra.RangeArgs(1, 2)),
+		Use:     "new NAME [DIR]",
+		Short:   "Start a plugin: sources, plugin.toml and how to build it",
+		Example: "  loadr plugin new my-output --lang rust --kind output",
+		Args:    args(cobra.RangeArgs(1, 2)),
 		RunE: func(_ *cobra.Command, words []string) error {
-			if lang != "c" {
-				return usage("--lang: %q: expected c", lang)
+			kinds := scaffold.Kinds(p.Language)
+			if kinds == nil {
+				return usage("--lang: %q: expected one of %s", p.Language, joined(scaffold.Languages()))
 			}
-			name, dir := words[0], words[len(words)-1]
-			if err := manifest.CheckName(name); err != nil {
+			if p.Kind = cmp.Or(p.Kind, kinds[0]); !slices.Contains(kinds, p.Kind) {
+				return usage("--kind: %q: expected %s in %s", p.Kind, joined(kinds), p.Language)
+			}
+			p.Name = words[0]
+			if err := manifest.CheckName(p.Name); err != nil {
 				return usage("%v", err)
 			}
-			target, ok := loader.HostTarget()
-			if !ok {
-				target = "x86_64-unknown-linux-gnu"
-			}
-			files, err := scaffold.C(dir, scaffold.Plugin{Name: name, Target: target})
-			if err != nil {
-				return err
-			}
-			result := struct {
-				Name  string   `json:"name"`
-				Dir   string   `json:"dir"`
-				Files []string `json:"files"`
-			}{name, dir, files}
-			return a.print(result, func() {
-				for _, f := range files {
-					a.line("wrote %s", filepath.Join(dir, f))
-				}
-				a.note("build it with %s, then: loadr plugin publish %s", filepath.Join(dir, "build.sh"), dir)
-			})
+			return a.runNew(p, words[len(words)-1])
 		},
 	}
-	cmd.Flags().StringVar(&lang, "lang", "c", "the `language` to write it in: c")
+	cmd.Flags().StringVar(&p.Language, "lang", "c", "the `language` to write it in: "+joined(scaffold.Languages()))
+	cmd.Flags().StringVar((*string)(&p.Kind), "kind", "", "the `kind` of plugin: protocol; in rust also output, service")
 	return cmd
+}
+
+func (a *app) runNew(p scaffold.Plugin, dir string) error {
+	var ok bool
+	if p.Target, ok = loader.HostTarget(); !ok {
+		p.Target = "x86_64-unknown-linux-gnu"
+	}
+	files, err := scaffold.Write(dir, p)
+	if err != nil {
+		return err
+	}
+	result := struct {
+		Name  string   `json:"name"`
+		Dir   string   `json:"dir"`
+		Files []string `json:"files"`
+	}{p.Name, dir, files}
+	build := filepath.Join(dir, "build.sh")
+	if p.Language == "rust" {
+		build = "cargo build --release in " + dir
+	}
+	return a.print(result, func() {
+		for _, f := range files {
+			a.line("wrote %s", filepath.Join(dir, f))
+		}
+		a.note("build it with %s, then: loadr plugin publish %s", build, dir)
+	})
 }
 
 // packFlags are shared by pack and publish.

@@ -10,35 +10,22 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 
 	"github.com/loadr-plugins/loadr/manifest"
-	csdk "github.com/loadr-plugins/loadr/sdk/c"
 )
 
-//go:embed c
+//go:embed common c go rust
 var templates embed.FS
 
-// Plugin is what the templates are filled with.
+// Plugin is what a plugin is to be.
 type Plugin struct {
-	Name   string          // a valid plugin name
-	Target manifest.Target // this machine: where the build script puts its library
-}
-
-// Ident is the name as a C identifier.
-func (p Plugin) Ident() string { return strings.ReplaceAll(p.Name, "-", "_") }
-
-// Library is the file name of the library on the target.
-func (p Plugin) Library() string {
-	switch p.Target.Format() {
-	case manifest.PE:
-		return p.Ident() + ".dll"
-	case manifest.MachO:
-		return "lib" + p.Ident() + ".dylib"
-	default:
-		return "lib" + p.Ident() + ".so"
-	}
+	Name     string          // a valid plugin name
+	Language string          // one of Languages
+	Kind     manifest.Kind   // one of Kinds of the language
+	Target   manifest.Target // this machine: what the build makes a library for
 }
 
 // ExistsError is a folder that already holds something.
@@ -53,11 +40,29 @@ func (e *ExistsError) Error() string {
 // Hint says what to do.
 func (e *ExistsError) Hint() string { return "name another folder, or empty this one" }
 
-// C writes a protocol plugin in C into dir, which must be absent or empty, and returns the names of the files written,
-// relative to dir. A failure leaves no folder behind.
-func C(dir string, p Plugin) ([]string, error) {
+// KindError is a kind of plugin that a language's interface does not carry, or a language that there is no template for.
+type KindError struct {
+	Language string          `json:"language"`
+	Found    manifest.Kind   `json:"found"`
+	Want     []manifest.Kind `json:"want"` // empty: the language is not known
+}
+
+func (e *KindError) Error() string {
+	if len(e.Want) == 0 {
+		return fmt.Sprintf("language %q: expected one of %v", e.Language, Languages())
+	}
+	return fmt.Sprintf("kind %q in %s: expected one of %v", e.Found, e.Language, e.Want)
+}
+
+// Write writes a plugin into dir, which must be absent or empty, and returns the names of the files written, relative to
+// dir. A failure leaves no folder behind. Errors: *KindError, *ExistsError, those of manifest.CheckName and of the system.
+func Write(dir string, p Plugin) ([]string, error) {
 	if err := manifest.CheckName(p.Name); err != nil {
 		return nil, err
+	}
+	lang := languages[p.Language]
+	if !slices.Contains(lang.kinds, p.Kind) {
+		return nil, &KindError{p.Language, p.Kind, lang.kinds}
 	}
 	if err := vacant(dir); err != nil {
 		return nil, err
@@ -67,11 +72,8 @@ func C(dir string, p Plugin) ([]string, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
-	names, err := fill(temp, "c", p)
+	names, err := fill(temp, lang, p)
 	if err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(temp, "loadr_plugin.h"), csdk.Header, 0o644); err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(temp, 0o755); err != nil { // MkdirTemp's folders are private
@@ -80,7 +82,7 @@ func C(dir string, p Plugin) ([]string, error) {
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return append(names, "loadr_plugin.h"), os.Rename(temp, dir)
+	return names, os.Rename(temp, dir)
 }
 
 func vacant(dir string) error {
@@ -96,42 +98,59 @@ func vacant(dir string) error {
 	return nil
 }
 
-// fill writes every template below root into dir. Scripts are executable.
-func fill(dir, root string, p Plugin) (names []string, err error) {
-	entries, err := templates.ReadDir(root)
-	if err != nil {
-		return nil, err
-	}
-	for _, entry := range entries {
-		tmpl, err := template.ParseFS(templates, root+"/"+entry.Name())
+// fill writes everything into dir: what all languages have, the language's own, and what it is built against.
+func fill(dir string, lang language, p Plugin) (names []string, err error) {
+	data := &page{p, lang}
+	for _, root := range []string{"common", p.Language} {
+		written, err := fillFrom(dir, root, data)
 		if err != nil {
 			return nil, err
 		}
-		var text bytes.Buffer
-		if err := tmpl.Execute(&text, p); err != nil {
-			return nil, err
-		}
-		name := outputName(entry.Name(), p)
-		perm := fs.FileMode(0o644)
-		if strings.HasSuffix(name, ".sh") {
-			perm = 0o755
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), text.Bytes(), perm); err != nil {
+		names = append(names, written...)
+	}
+	for name, text := range lang.sdk() {
+		if err := write(dir, name, text); err != nil {
 			return nil, err
 		}
 		names = append(names, name)
 	}
+	slices.Sort(names)
 	return names, nil
 }
 
-// outputName drops ".tmpl"; "plugin.c" takes the plugin's name, and "gitignore" gets its dot, which go:embed would skip.
-func outputName(template string, p Plugin) string {
-	switch name := strings.TrimSuffix(template, ".tmpl"); name {
-	case "plugin.c":
-		return p.Ident() + ".c"
-	case "gitignore":
-		return ".gitignore"
-	default:
-		return name
+// fillFrom writes every template below root.
+func fillFrom(dir, root string, data *page) (names []string, err error) {
+	err = fs.WalkDir(templates, root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name := data.output(strings.TrimPrefix(strings.TrimSuffix(path, ".tmpl"), root+"/"))
+		if name == "" {
+			return nil
+		}
+		tmpl, err := template.ParseFS(templates, path)
+		if err != nil {
+			return err
+		}
+		var text bytes.Buffer
+		if err := tmpl.Execute(&text, data); err != nil {
+			return err
+		}
+		names = append(names, name)
+		return write(dir, name, text.Bytes())
+	})
+	return names, err
+}
+
+// write writes one file; the name has slashes. Scripts are executable.
+func write(dir, name string, text []byte) error {
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
 	}
+	perm := fs.FileMode(0o644)
+	if strings.HasSuffix(name, ".sh") {
+		perm = 0o755
+	}
+	return os.WriteFile(path, text, perm)
 }
