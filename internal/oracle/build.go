@@ -82,14 +82,18 @@ func (l Library) crate() string {
 
 // environment has what abi_stable's macros ask cargo for.
 func (l Library) environment() []string {
-	name, version := l.Package, l.Version
+	name := l.Package
 	if name == "" {
 		name = "loadr-plugin-api"
 	}
-	if version == "" {
-		version = "1.0.0"
+	return []string{"CARGO_PKG_NAME=" + name, "CARGO_PKG_VERSION=" + l.version()}
+}
+
+func (l Library) version() string {
+	if l.Version == "" {
+		return "1.0.0"
 	}
-	return []string{"CARGO_PKG_NAME=" + name, "CARGO_PKG_VERSION=" + version}
+	return l.Version
 }
 
 func (b Build) flags() []string {

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 )
 
@@ -51,6 +52,9 @@ func All() []Library {
 	var all []Library
 	for _, part := range [][]Library{fieldVariants(), traitVariants(), crateVariants(), minorVersions(), richVariants(), builds()} {
 		all = append(all, part...)
+	}
+	if runtime.GOOS == "linux" {
+		all = append(all, onLinux()...)
 	}
 	return all
 }

@@ -114,7 +114,7 @@ func crateVariants() []Library {
 			Edit{"impl RootModule for PluginModRef {", "pub type PluginModRef = Reference;\nimpl RootModule for Reference {"}),
 		kept("library of another name", Edit{"NAME: &'static str = \"loadr_plugin\";\n    const V", "NAME: &'static str = \"another\";\n    const V"}),
 		kept("library of another base name", Edit{"BASE_NAME: &'static str = \"loadr_plugin\"", "BASE_NAME: &'static str = \"another\""}),
-		stricter("no layout constant", "layout-missing", after("#[export_root_module]\n", "#[unsafe_no_layout_constant]\n")),
+		stricter("no layout constant", "layout-constant", after("#[export_root_module]\n", "#[unsafe_no_layout_constant]\n")),
 	}
 }
 
