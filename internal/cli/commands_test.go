@@ -16,19 +16,20 @@ import (
 
 // commands are what scripts have besides testscript's own.
 var commands = map[string]func(*testscript.TestScript, bool, []string){
-	"exits":    cmdExits,
-	"json":     cmdJSON,
-	"mkplugin": cmdMkplugin,
-	"edit":     cmdEdit,
-	"save":     cmdSave,
-	"same":     cmdSame,
-	"spawn":    cmdSpawn,
-	"signal":   cmdSignal,
-	"ended":    cmdEnded,
-	"serve":    cmdServe,
-	"slow":     cmdSlow,
-	"stall":    cmdStall,
-	"stalled":  cmdStalled,
+	"exits":     cmdExits,
+	"json":      cmdJSON,
+	"mkplugin":  cmdMkplugin,
+	"mkexample": cmdMkexample,
+	"edit":      cmdEdit,
+	"save":      cmdSave,
+	"same":      cmdSame,
+	"spawn":     cmdSpawn,
+	"signal":    cmdSignal,
+	"ended":     cmdEnded,
+	"serve":     cmdServe,
+	"slow":      cmdSlow,
+	"stall":     cmdStall,
+	"stalled":   cmdStalled,
 }
 
 // exits N PROGRAM ARGS... runs a program and asserts its exit code; stdout and stderr are there as after exec.

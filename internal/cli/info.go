@@ -145,6 +145,8 @@ func (a *app) printLibrary(lib info.Library, claimed bool) {
 	a.fields([][2]string{
 		{"format", fmt.Sprintf("%s, %s", lib.Format, lib.Machine)},
 		{"abi", abi},
+		{"interface", interfaceWords(lib.ABI, lib.Native)},
+		{"layout", lib.ABI.Layout},
 		{"exports", strings.Join(lib.Exports, ", ")},
 		{"needs", strings.Join(lib.Needs, ", ")},
 		{"libc", lib.Libc.String()},
@@ -152,6 +154,7 @@ func (a *app) printLibrary(lib info.Library, claimed bool) {
 		{"digest", string(lib.Digest)},
 		{"size", size(lib.Size)},
 	})
+	a.printNative(lib.Native)
 	for _, p := range lib.ABI.Problems {
 		a.line("  problem       %s", clean(p.String()))
 	}

@@ -15,9 +15,11 @@ import (
 
 // libraries are the compiled plugins that scripts use: dir/TARGET/VARIANT/ holds one library.
 type libraries struct {
-	dir  string
-	host manifest.Target
-	zig  bool // those for other platforms are there
+	dir      string
+	host     manifest.Target
+	zig      bool            // those for other platforms are there
+	examples string          // folder of the examples' sources
+	has      map[string]bool // further conditions of scripts, by their word
 }
 
 func (l libraries) condition(word string) (bool, error) {
@@ -27,7 +29,7 @@ func (l libraries) condition(word string) (bool, error) {
 	case "root":
 		return os.Getuid() == 0, nil
 	}
-	return false, nil
+	return l.has[word], nil
 }
 
 // echoVersions are the versions in which the echo plugin is built.

@@ -73,6 +73,7 @@ func setup(env *testscript.Env, libs libraries, at place) error {
 		"DOCKER_CONFIG":      filepath.Join(env.WorkDir, "docker"),
 		"MARK":               filepath.Join(env.WorkDir, "mark"),
 		"LIBS":               libs.dir,
+		"EXAMPLES":           libs.examples,
 		"HOST":               string(libs.host),
 		"NS":                 "local/plugins",
 	} {

@@ -3,6 +3,7 @@
 package info
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ import (
 	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/install"
 	"github.com/loadr-plugins/loadr/loader"
+	"github.com/loadr-plugins/loadr/loader/abistable"
+	"github.com/loadr-plugins/loadr/loader/layout"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
 )
@@ -47,17 +50,47 @@ type Library struct {
 	Target manifest.Target `json:"target"` // empty where the file alone does not say
 	File   string          `json:"file"`
 	manifest.Library
+	Native *Native `json:"native,omitempty"` // of a library with the native interface, where it was looked at
+}
+
+// Native is what a native library says about its types.
+type Native struct {
+	Header *abistable.Header `json:"header"` // null: unreadable
+	Module *Module           `json:"module"` // null: unreadable, as are the types
+	Types  []*layout.Type    `json:"types"`  // all that the root module reaches; a type's id is its place here
 }
 
 // File describes a bare library of any platform.
 func File(path string) (*Plugin, error) {
-	lib, err := loader.Inspect(path)
+	lib, err := inspect(path, "")
 	if err != nil {
 		return nil, err
 	}
 	p := newPlugin(path)
-	p.Libraries = []Library{{targetOf(lib), filepath.Base(path), *lib}}
+	lib.File = filepath.Base(path)
+	p.Libraries = []Library{*lib}
 	return p, nil
+}
+
+// inspect looks at one library. hint is the manifest's word on its interface, empty for none.
+func inspect(path string, hint manifest.Family) (*Library, error) {
+	report, err := loader.InspectAs(path, hint)
+	if err != nil {
+		return nil, err
+	}
+	lib := &Library{Target: targetOf(report), Library: *report}
+	if report.ABI.Family != manifest.FamilyNative {
+		return lib, nil
+	}
+	found, err := loader.InspectNative(path)
+	if err != nil {
+		return nil, err
+	}
+	lib.Native = &Native{Header: found.Header, Module: moduleOf(found.Graph), Types: []*layout.Type{}}
+	if found.Graph != nil {
+		lib.Native.Types = found.Graph.Types
+	}
+	return lib, nil
 }
 
 // Dir describes a folder: an OCI image layout, or a folder with a plugin.toml and the libraries it names.
@@ -142,7 +175,7 @@ func fromRelease(r *registry.Release, source string) *Plugin {
 		if m, err := manifest.ParseShipped("plugin.toml", []byte(t.Config.PluginTOML)); err == nil {
 			entry = m.Plugin.Entry
 		}
-		p.Libraries = append(p.Libraries, Library{t.Target, entry, t.Config.Library})
+		p.Libraries = append(p.Libraries, Library{Target: t.Target, File: entry, Library: t.Config.Library})
 	}
 	return p
 }
@@ -162,7 +195,7 @@ func (p *Plugin) describe(m *manifest.Manifest) {
 func (p *Plugin) addLibraries(dir string, m *manifest.Manifest) error {
 	var missing []string
 	add := func(target manifest.Target, rel string) error {
-		lib, err := loader.Inspect(filepath.Join(dir, filepath.FromSlash(rel)))
+		lib, err := inspect(filepath.Join(dir, filepath.FromSlash(rel)), m.Plugin.ABI)
 		if errors.Is(err, fs.ErrNotExist) {
 			missing = append(missing, rel)
 			p.Warnings = append(p.Warnings, fmt.Sprintf("library %s is not there", rel))
@@ -171,10 +204,8 @@ func (p *Plugin) addLibraries(dir string, m *manifest.Manifest) error {
 		if err != nil {
 			return err
 		}
-		if target == "" {
-			target = targetOf(lib)
-		}
-		p.Libraries = append(p.Libraries, Library{target, rel, *lib})
+		lib.Target, lib.File = cmp.Or(target, lib.Target), rel
+		p.Libraries = append(p.Libraries, *lib)
 		return nil
 	}
 	if len(m.Build.Targets) == 0 {

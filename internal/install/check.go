@@ -23,7 +23,7 @@ func (in *Installer) check(ctx context.Context, j *job, items []*item) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		found, err := loader.InspectVerified(it.library, it.target.Library)
+		found, err := loader.InspectVerifiedAs(it.library, it.target.Library, it.manifest.Plugin.ABI)
 		if err != nil {
 			return it.wrap(err)
 		}

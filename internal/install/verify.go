@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/lockfile"
@@ -199,7 +200,12 @@ func (in *Installer) verifyLocked(lock *lockfile.Lock, p lockfile.Plugin, state 
 		add(Drifted, "installed %s, locked %s %s", files[entry], p.Version, target.Library)
 		return
 	}
-	found, err := loader.Inspect(in.path(p.Name, entry))
+	m, _, err := folder.ReadManifest(in.path(p.Name, ""))
+	if err != nil {
+		add(Altered, "%v", err)
+		return
+	}
+	found, err := loader.InspectAs(in.path(p.Name, entry), m.Plugin.ABI)
 	if err != nil {
 		add(Altered, "%v", err)
 		return

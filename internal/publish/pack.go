@@ -132,7 +132,7 @@ func inspect(m *manifest.Manifest, paths map[manifest.Target]string) ([]built, e
 	var out []built
 	missing := &MissingLibrariesError{Name: m.Plugin.Name}
 	for _, target := range slices.Sorted(maps.Keys(paths)) {
-		report, err := loader.Inspect(paths[target])
+		report, err := loader.InspectAs(paths[target], m.Plugin.ABI)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			missing.Missing = append(missing.Missing, Missing{target, paths[target]})

@@ -143,7 +143,7 @@ func (o *Options) examine(ctx context.Context, pack *registry.Pack, temp string)
 			return fmt.Errorf("pack %s: library for %s: %w", pack.Dir(), t.Target, err)
 		}
 		file := filepath.Join(temp, string(t.Target), m.Plugin.Entry)
-		report, err := unpack(pack, t, file)
+		report, err := unpack(pack, t, file, m.Plugin.ABI)
 		if err != nil {
 			return fmt.Errorf("pack %s: library for %s: %w", pack.Dir(), t.Target, err)
 		}
@@ -156,14 +156,14 @@ func (o *Options) examine(ctx context.Context, pack *registry.Pack, temp string)
 }
 
 // unpack writes a library to file and holds the pack's claims about it against what it is.
-func unpack(pack *registry.Pack, t registry.ReleaseTarget, file string) (*manifest.Library, error) {
+func unpack(pack *registry.Pack, t registry.ReleaseTarget, file string, hint manifest.Family) (*manifest.Library, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, err
 	}
 	if err := decompress(pack, t, file); err != nil {
 		return nil, err
 	}
-	found, err := loader.Inspect(file)
+	found, err := loader.InspectAs(file, hint)
 	if err != nil {
 		return nil, err
 	}
