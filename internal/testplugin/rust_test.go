@@ -89,8 +89,9 @@ func TestRustKeySeesPathDependencies(t *testing.T) {
 	key := func() string { return rust{}.key(t, filepath.Join(root, "a"), RustOptions{}) }
 	first := key()
 	write("a/target/x", "built")
+	write("b/Cargo.lock", "of its own tests")
 	if key() != first {
-		t.Error("what cargo builds in the crate changes the key")
+		t.Error("what cargo builds in the crate, or a dependency's lock, changes the key")
 	}
 	write("b/src/lib.rs", "changed")
 	if key() == first {

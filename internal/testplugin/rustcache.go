@@ -33,7 +33,7 @@ func hashCrate(sum hash.Hash, dir string, seen map[string]bool) error {
 		return nil
 	}
 	seen[dir] = true
-	if err := hashFiles(sum, dir); err != nil {
+	if err := hashFiles(sum, dir, len(seen) > 1); err != nil {
 		return err
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "Cargo.toml"))
@@ -55,13 +55,16 @@ func hashCrate(sum hash.Hash, dir string, seen map[string]bool) error {
 	return nil
 }
 
-func hashFiles(sum hash.Hash, dir string) error {
+func hashFiles(sum hash.Hash, dir string, dependency bool) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if entry.IsDir() && (entry.Name() == "target" || path != dir && strings.HasPrefix(entry.Name(), ".")) {
 			return filepath.SkipDir
+		}
+		if entry.Name() == "Cargo.lock" && dependency { // only the lock of the crate that is built counts
+			return nil
 		}
 		if ext := filepath.Ext(path); !entry.Type().IsRegular() || ext == ".md" || ext == ".go" {
 			return nil
