@@ -58,6 +58,12 @@ var allowed = map[string][]string{
 	"examples/go-host":      {"loader", "loader/native", "loader/plugin", "manifest"},
 	"internal/testplugin":   {"manifest"},
 	"internal/testregistry": {"manifest", "registry", "registry/server"},
+
+	"internal/bench":          {"internal/bench/peer", "loader", "loader/native", "loader/plugin"},
+	"internal/bench/cgohost":  {"internal/bench/peer"},
+	"internal/bench/peer":     {},
+	"internal/platforms":      {"loader/plugin"},
+	"internal/platforms/host": {"internal/platforms", "loader", "loader/native", "loader/plugin", "manifest"},
 }
 
 // doors names the one package that may import each heavy dependency, so that replacing it is a change in one place.
