@@ -1,0 +1,51 @@
+//! Calls a protocol plugin by abi_stable's own interface, as a host written in Rust would. It is one of the peers of
+//! internal/bench, whose conversation it keeps: for each line "SIZE CALLS" on standard input it makes that many calls of that many
+//! bytes and prints the nanoseconds that they took of the processor's and of the wall's clock.
+
+use std::{env, io, path::Path, time::Instant};
+
+use abi_stable::{library::RootModule, std_types::RString};
+use loadr_plugin_sdk::interface::PluginModRef;
+
+#[repr(C)]
+struct Timespec {
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+extern "C" {
+    fn clock_gettime(clock: i32, time: *mut Timespec) -> i32;
+}
+
+/// Nanoseconds that all threads of this process have run.
+fn processor() -> i64 {
+    const PROCESS_CPUTIME: i32 = if cfg!(target_os = "macos") { 12 } else { 2 };
+    let mut time = Timespec { seconds: 0, nanoseconds: 0 };
+    // SAFETY: the pointer is to a timespec, which on 64-bit systems is two 64-bit words.
+    assert_eq!(unsafe { clock_gettime(PROCESS_CPUTIME, &mut time) }, 0);
+    time.seconds * 1_000_000_000 + time.nanoseconds
+}
+
+fn request(size: usize) -> String {
+    let (head, tail) = (r#"{"name":"bench","body_b64":""#, r#""}"#);
+    format!("{head}{}{tail}", "A".repeat(size - head.len() - tail.len()))
+}
+
+fn main() {
+    let path = env::args().nth(1).expect("usage: bench-host LIBRARY");
+    let module = PluginModRef::load_from_file(Path::new(&path)).unwrap_or_else(|e| panic!("{e}"));
+    let make = module.make_protocol().into_option().expect("a library with a protocol");
+    let protocol = make();
+    for line in io::stdin().lines() {
+        let line = line.expect("a line of text");
+        let mut numbers = line.split(' ').map(|word| word.parse::<usize>().expect("a number"));
+        let request = request(numbers.next().expect("a size"));
+        let calls = numbers.next().expect("a count");
+        let (cpu, wall) = (processor(), Instant::now());
+        for _ in 0..calls {
+            let reply = protocol.execute(RString::from(request.as_str()));
+            assert_eq!(reply.len(), request.len());
+        }
+        println!("{} {}", processor() - cpu, wall.elapsed().as_nanos());
+    }
+}
