@@ -19,8 +19,8 @@ type exchange interface {
 // those that allocate and free.
 type rustExchange struct {
 	frame
+	lib     *rustLibrary
 	pool    *exchangePool
-	string  *stringVTable
 	execute uintptr
 }
 
@@ -51,10 +51,10 @@ type exchangePool struct {
 func (p *exchangePool) get(l *rustLibrary, self, execute uintptr, request []byte) *rustExchange {
 	x := p.pop()
 	if x == nil {
-		x = &rustExchange{pool: p, string: &l.string}
+		x = &rustExchange{lib: l, pool: p}
 	}
 	x.self, x.execute = self, execute
-	x.text.fill(x.string, request)
+	x.text.fill(l.strings, request)
 	return x
 }
 
@@ -73,7 +73,7 @@ func (p *exchangePool) pop() *rustExchange {
 // put keeps the reply's buffer when it is the library's own and not too large, and else has whoever made it free it.
 func (p *exchangePool) put(x *rustExchange) {
 	reply := x.result(0)
-	if reply.vtable != x.string.address || reply.cap > pooledBytes || reply.len > reply.cap || reply.buf == 0 {
+	if !reply.sound() || reply.cap > pooledBytes || !x.lib.owns(reply.vtable) {
 		reply.destroy()
 		return
 	}

@@ -11,6 +11,7 @@ import (
 // flight and its own objects. All methods may be called from many goroutines at once.
 type Library struct {
 	*library
+	path      string // for messages
 	name      string
 	maxReply  int
 	gate      gate
@@ -25,7 +26,7 @@ type Library struct {
 
 func newLibrary(opened *library, o Options, remove func() error) *Library {
 	l := &Library{
-		library: opened, name: o.Name, maxReply: o.MaxReply, gate: gate{free: o.Concurrent}, remove: remove,
+		library: opened, path: o.Path, name: o.Name, maxReply: o.MaxReply, gate: gate{free: o.Concurrent}, remove: remove,
 		objects: map[*object]struct{}{},
 	}
 	l.close = sync.OnceValue(l.closeNow)

@@ -5,7 +5,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/loadr-plugins/loadr/loader/binfile"
+	"github.com/loadr-plugins/loadr/loader/abistable"
 	"github.com/loadr-plugins/loadr/loader/plugin"
 	"github.com/loadr-plugins/loadr/manifest"
 )
@@ -38,21 +38,23 @@ type key struct {
 	family manifest.Family
 }
 
-// load opens the copy, or finds the library that was opened from the same bytes before.
+// load opens the copy, or finds the library that was opened from the same bytes before. All that can be known without
+// running it is known before it is opened.
 func load(path string, o Options) (*library, error) {
-	opened.Lock()
-	defer opened.Unlock()
-	if err := o.settleFamily(path); err != nil {
+	file, err := o.examine(path)
+	if err != nil {
 		return nil, err
 	}
+	opened.Lock()
+	defer opened.Unlock()
 	if lib, ok := opened.libraries[key{o.Digest, o.Family}]; ok {
 		return lib, nil
 	}
 	handle, err := openLibrary(path, o.Digest)
 	if err != nil {
-		return nil, &plugin.OpenError{Library: o.Path, Problem: err.Error()}
+		return nil, o.openError(err)
 	}
-	lib, err := begin(handle, o)
+	lib, err := begin(handle, file, o)
 	if err != nil {
 		return nil, err
 	}
@@ -60,48 +62,23 @@ func load(path string, o Options) (*library, error) {
 	return lib, nil
 }
 
-// rootSymbol names the header of an abi_stable library.
-const rootSymbol = "_1as_0lib_1header_0root_bmodule_bloader"
-
-// settleFamily decides by which interface the library is called where the options leave it open, from the file: like the
-// engine, by the C interface when the library exports it.
-func (o *Options) settleFamily(path string) error {
-	if o.Family != "" {
-		return nil
-	}
-	f, err := binfile.Open(path)
-	if err != nil {
-		return &plugin.OpenError{Library: o.Path, Problem: err.Error()}
-	}
-	defer f.Close()
-	for _, family := range []struct {
-		name   manifest.Family
-		symbol string
-	}{{manifest.FamilyC, versionSymbol}, {manifest.FamilyNative, rootSymbol}} {
-		if _, ok, err := f.Lookup(family.symbol); err != nil {
-			return &plugin.OpenError{Library: o.Path, Problem: err.Error()}
-		} else if ok {
-			o.Family = family.name
-			return nil
-		}
-	}
-	return &plugin.MissingSymbolError{Library: o.Path, Symbol: versionSymbol}
-}
-
-// begin has the library say what it is, by the interface of the options.
-func begin(handle uintptr, o Options) (lib *library, err error) {
+// begin has the library say what it is. There is a file when it is a Rust library.
+func begin(handle uintptr, file *rustFile, o Options) (lib *library, err error) {
 	lib = new(library)
-	if o.Family == manifest.FamilyC {
+	if file == nil {
 		if lib.c, err = openC(handle, o.Path); err == nil {
 			lib.info, err = lib.c.info(o.Name, o.MaxReply)
 		}
 		return lib, err
 	}
-	header := findSymbol(handle, rootSymbol)
+	header := findSymbol(handle, abistable.RootModule)
 	if header == 0 {
-		return nil, &plugin.MissingSymbolError{Library: o.Path, Symbol: rootSymbol}
+		return nil, &plugin.MissingSymbolError{Library: o.Path, Symbol: abistable.RootModule}
 	}
-	if lib.rust, err = openModule(header, o.Path); err == nil {
+	if err := file.checkHeader(header, o.Path); err != nil {
+		return nil, err
+	}
+	if lib.rust, err = openModule(header, file, o.Path); err == nil {
 		lib.info, err = lib.rust.info(o.Name, o.MaxReply)
 	}
 	return lib, err

@@ -48,9 +48,10 @@ type Options struct {
 // Open makes a private copy of the library, opens it and asks for its version and its info. The same bytes are opened
 // only once in a process: a second Open gives another handle on the same library.
 //
-// The errors are *plugin.DigestError, *OpenError, *FamilyError, *MissingSymbolError, *VersionError, *ModuleError,
-// *ConstructorError or *ReplyError, or those of the file system. ctx ends the copying; the library's own code cannot be
-// interrupted.
+// A Rust library is opened only if the types of its interface, as the copy describes them, fit this host's. The errors are
+// *plugin.DigestError, *OpenError, *FamilyError, *LayoutError and *MissingSymbolError, where nothing of the library has
+// run; *VersionError, *ConstructorError, *ModuleError and *ReplyError, where it has; or those of the file system. ctx ends
+// the copying; the library's own code cannot be interrupted.
 func Open(ctx context.Context, o Options) (*Library, error) {
 	o = o.withDefaults()
 	if err := o.check(); err != nil {

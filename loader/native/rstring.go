@@ -17,7 +17,6 @@ type rString struct {
 // stringVTable is the part of RVec's vtable that is used here: a prefix type, that is a word with one bit for each field
 // that is there, a word, and from byte 16 on the functions type_id, destructor, grow_capacity_to and shrink_to_fit.
 type stringVTable struct {
-	address  uintptr
 	destruct uintptr // fn(*RVec)
 	grow     uintptr // fn(*RVec, capacity usize, exactness i32); exactness 0 is exact
 }
@@ -28,7 +27,7 @@ func readStringVTable(address uintptr) (v stringVTable, problem string) {
 		return v, "a null vtable"
 	}
 	p := prefix(address)
-	v = stringVTable{address, p.function(1, 8), p.function(2, 16)}
+	v = stringVTable{p.function(1, 8), p.function(2, 16)}
 	if v.destruct == 0 || v.grow == 0 {
 		return v, "a vtable without destructor or grow_capacity_to"
 	}
@@ -51,15 +50,20 @@ func (s *rString) view(limit int) (text []byte, problem string) {
 	return bytesAt(s.buf, s.len), ""
 }
 
-// fill makes a string that was made by v's library, or a zero one, hold text. It calls the library only when the buffer is too small.
-func (s *rString) fill(v *stringVTable, text []byte) {
+// sound says whether the words can be a string's.
+func (s *rString) sound() bool { return s.vtable != 0 && s.buf != 0 && s.len <= s.cap }
+
+// fill makes a string hold text. The string is one of the library's, or a zero one, which gets the vtable given. The library
+// is called only when the buffer is too small.
+func (s *rString) fill(vtable uintptr, text []byte) {
 	if s.vtable == 0 {
-		*s = rString{buf: 1, vtable: v.address}
+		*s = rString{buf: 1, vtable: vtable}
 	}
 	s.len = 0 // what it held need not be copied into a larger buffer
 	if need := uintptr(len(text)); s.cap < need {
+		grow := prefix(s.vtable).function(2, 16)
 		// The pragma on SyscallN keeps s at its place, on the heap, until the call has returned.
-		purego.SyscallN(v.grow, uintptr(unsafe.Pointer(s)), roundUp(need), 0)
+		purego.SyscallN(grow, uintptr(unsafe.Pointer(s)), roundUp(need), 0)
 	}
 	copy(bytesAt(s.buf, uintptr(len(text))), text)
 	s.len = uintptr(len(text))

@@ -16,17 +16,32 @@ const rustVersion = 1
 
 // Offsets in the header (LibHeader, 152 bytes) that the root module's symbol names.
 const (
+	headerLayout      = 96  // *TypeLayout of the root module
 	headerModule      = 120 // an atomic word: the root module, null until someone made it
 	headerConstructor = 144 // extern "C" fn() -> RResult<PluginModRef, RootModuleError>, 40 bytes
 )
 
 // rustLibrary is an opened library with its root module.
 type rustLibrary struct {
-	path   string       // for messages
-	string stringVTable // of the strings that it makes
-	infoFn uintptr      // extern "C" fn() -> RString
-	make   [3]uintptr   // by part: extern "C" fn() -> object of 24 bytes; 0: it has no such part
+	path     string  // for messages
+	from, to uintptr // where the library lies in memory
+	header   uintptr
+	infoFn   uintptr    // extern "C" fn() -> RString
+	make     [3]uintptr // by part: extern "C" fn() -> object of 24 bytes; 0: it has no such part
+	strings  uintptr    // vtable of strings that it makes
 }
+
+// owns says whether a string's vtable and the functions in it are the library's own; compilers leave several copies of
+// them in one library. The bytes of such a string come from the library's allocator.
+func (l *rustLibrary) owns(vtable uintptr) bool {
+	if !l.holds(vtable) {
+		return false
+	}
+	v, problem := readStringVTable(vtable)
+	return problem == "" && l.holds(v.destruct) && l.holds(v.grow)
+}
+
+func (l *rustLibrary) holds(address uintptr) bool { return l.from <= address && address < l.to }
 
 // part is a kind of object that a library makes.
 type part int
@@ -47,7 +62,7 @@ func (l *rustLibrary) parts() plugin.Parts {
 
 // openModule reads the root module of the library whose header lies at an address, and makes it when nobody has. Messages
 // name the file by shown.
-func openModule(header uintptr, shown string) (*rustLibrary, error) {
+func openModule(header uintptr, file *rustFile, shown string) (*rustLibrary, error) {
 	module, err := rootModule(header, shown)
 	if err != nil {
 		return nil, err
@@ -56,7 +71,8 @@ func openModule(header uintptr, shown string) (*rustLibrary, error) {
 	if err := m.version(); err != nil {
 		return nil, err
 	}
-	lib := &rustLibrary{path: shown}
+	moved := uintptr(file.moved(header))
+	lib := &rustLibrary{path: shown, from: uintptr(file.from) + moved, to: uintptr(file.to) + moved, header: header}
 	if lib.infoFn, err = m.info(); err != nil {
 		return nil, err
 	}
@@ -155,18 +171,19 @@ func (m moduleReader) maker(p part) (uintptr, error) {
 	return 0, m.problem(field, "neither there nor absent")
 }
 
-// info asks the plugin what it is. The string that it returns also shows how the library's strings are made.
+// info asks the plugin what it is. The string that it returns also shows how the library makes its strings.
 func (l *rustLibrary) info(name string, limit int) (plugin.Info, error) {
 	f := new(frame)
 	f.callForResult(l.infoFn)
 	reply := f.result(0)
 	defer reply.destroy()
 	text, problem := reply.view(limit)
-	if problem == "" {
-		l.string, problem = readStringVTable(reply.vtable)
+	if problem == "" && !l.owns(reply.vtable) {
+		problem = "found a string that the library has not made"
 	}
 	if problem != "" {
 		return plugin.Info{}, plugin.NewReplyError(name, "info", problem, nil)
 	}
+	l.strings = reply.vtable
 	return plugin.ParseInfo(name, text)
 }

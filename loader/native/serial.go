@@ -68,7 +68,7 @@ func (s *serial) call(ctx context.Context, m method, text []byte) (string, error
 	}
 	f := &frame{self: s.self}
 	if text != nil {
-		f.text.fill(&s.lib.rust.string, text)
+		f.text.fill(s.lib.rust.strings, text)
 	}
 	work := func() outcome {
 		defer func() { <-s.turn; s.end() }()

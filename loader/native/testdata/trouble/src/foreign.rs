@@ -1,6 +1,6 @@
 //! Strings that have another vtable than this library's own, as one would have that came from another library.
 
-use std::mem::transmute;
+use std::{mem::transmute, sync::OnceLock};
 
 use abi_stable::std_types::RString;
 
@@ -35,11 +35,17 @@ extern "C" fn grow(_: &mut Raw, _: usize, _: i32) {
     std::process::abort() // a host must not write into it
 }
 
-static TABLE: Table = Table { present: 0b1111, layout: 0, type_id: 0, destructor: destroy, grow, shrink: 0 };
+/// It lies on the heap, and so outside of the library, as another library's does.
+fn table() -> *const Table {
+    static TABLE: OnceLock<&Table> = OnceLock::new();
+    *TABLE.get_or_init(|| {
+        Box::leak(Box::new(Table { present: 0b1111, layout: 0, type_id: 0, destructor: destroy, grow, shrink: 0 }))
+    })
+}
 
 pub fn string(text: &'static str) -> RString {
     // SAFETY: the layouts are the same; the host that gets it is the one that is tested.
-    unsafe { transmute(Raw { buf: text.as_ptr(), len: text.len(), cap: text.len(), vtable: &TABLE }) }
+    unsafe { transmute(Raw { buf: text.as_ptr(), len: text.len(), cap: text.len(), vtable: table() }) }
 }
 
 pub fn zero() -> RString {
