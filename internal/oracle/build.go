@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -73,27 +74,12 @@ func withoutComments(text string) string {
 	return kept.String()
 }
 
-func (l Library) crate() string {
-	if l.Crate == "" {
-		return "family"
-	}
-	return l.Crate
-}
+func (l Library) crate() string { return cmp.Or(l.Crate, "family") }
 
 // environment has what abi_stable's macros ask cargo for.
 func (l Library) environment() []string {
-	name := l.Package
-	if name == "" {
-		name = "loadr-plugin-api"
-	}
-	return []string{"CARGO_PKG_NAME=" + name, "CARGO_PKG_VERSION=" + l.version()}
-}
-
-func (l Library) version() string {
-	if l.Version == "" {
-		return "1.0.0"
-	}
-	return l.Version
+	name, version := cmp.Or(l.Package, "loadr-plugin-api"), cmp.Or(l.Version, "1.0.0")
+	return []string{"CARGO_PKG_NAME=" + name, "CARGO_PKG_VERSION=" + version}
 }
 
 func (b Build) flags() []string {

@@ -28,11 +28,12 @@ func builds() []Library {
 		{"abi_stable 0.11.0", Build{ABIStable: "0.11.0"}},
 		{"abi_stable 0.11.1", Build{ABIStable: "0.11.1"}},
 		{"abi_stable 0.11.2", Build{ABIStable: "0.11.2"}},
-		{"coverage counters", Build{Flags: []string{"-Cinstrument-coverage"}, Unread: true}},
 	} {
 		all = append(all, Library{Name: b.name, Build: b.build, Accepts: []string{SDK}})
 	}
-	return all
+	counted := Library{Name: "coverage counters", Build: Build{Flags: []string{"-Cinstrument-coverage"}}, Accepts: []string{SDK}}
+	counted.NoText = "code-shape" // a getter counts before it returns
+	return append(all, counted)
 }
 
 // bitcode is what lets the last step optimise everything anew.
@@ -44,15 +45,15 @@ func onLinux() []Library {
 	for _, b := range []struct {
 		name   string
 		last   []string
-		unread bool
+		noText string
 	}{
-		{"linked by GNU ld", []string{"-Clinker-features=-lld"}, false},
-		{"packed relative relocations", []string{"-Clink-arg=-Wl,-z,pack-relative-relocs"}, false},
-		{"no read-only relocations", []string{"-Crelro-level=off"}, false},
-		{"identical code folded", []string{"-Clink-arg=-Wl,--icf=all"}, false},
-		{"large code model", []string{"-Ccode-model=large"}, true},
+		{"linked by GNU ld", []string{"-Clinker-features=-lld"}, ""},
+		{"packed relative relocations", []string{"-Clink-arg=-Wl,-z,pack-relative-relocs"}, ""},
+		{"no read-only relocations", []string{"-Crelro-level=off"}, ""},
+		{"identical code folded", []string{"-Clink-arg=-Wl,--icf=all"}, ""},
+		{"large code model", []string{"-Ccode-model=large"}, "code-shape"},
 	} {
-		all = append(all, Library{Name: b.name, Build: Build{Last: b.last, Unread: b.unread}, Accepts: []string{SDK}})
+		all = append(all, Library{Name: b.name, Build: Build{Last: b.last}, Accepts: []string{SDK}, NoText: b.noText})
 	}
 	return all
 }

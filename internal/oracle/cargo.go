@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -53,19 +54,14 @@ func cratesFor(t testing.TB, b Build) crates {
 // dependencies is text that differs when the dependencies do.
 func (b Build) dependencies() string { return fmt.Sprintf("%q %q %q", b.version(), b.Profile, b.Flags) }
 
-func (b Build) version() string {
-	if b.ABIStable == "" {
-		return newest
-	}
-	return b.ABIStable
-}
+func (b Build) version() string { return cmp.Or(b.ABIStable, newest) }
 
 // macros is the version of abi_stable_derive. There is none for every version of abi_stable.
 func (b Build) macros() string {
-	if b.version() == newest {
-		return newest
+	if strings.HasPrefix(b.version(), "0.11.") && b.version() != newest {
+		return "0.11.0"
 	}
-	return "0.11.0"
+	return b.version()
 }
 
 func compileCrates(root, cache string, host manifest.Target, b Build) (crates, error) {

@@ -27,11 +27,10 @@ func TestRealVerdicts(t *testing.T) {
 // TestCheckIsThatOfTheOracle gives our check the layouts that the oracle read, so that nothing but the check is tested.
 func TestCheckIsThatOfTheOracle(t *testing.T) {
 	forAll(t, func(t *testing.T, l Library, path string) {
-		text := Dump(t, path)
-		if text == nil || l.Unreadable {
-			t.Skip("no layout in words")
+		if l.NoText != "" && l.NoText != "code-shape" || l.Header == "2.0.0" {
+			return // the layout does not decide, or there is none
 		}
-		got := parse(t, text)
+		got := parse(t, Dump(t, path))
 		for _, host := range l.Hosts() {
 			want, problems := slices.Contains(l.Accepts, host), layout.Check(hostGraph(t, host), got)
 			switch {
@@ -40,9 +39,7 @@ func TestCheckIsThatOfTheOracle(t *testing.T) {
 					t.Errorf("host %s: expected a problem of rule %s, found %v", host, l.Stricter, problems)
 				}
 			case (problems == nil) != want:
-				if !strings.HasPrefix(l.Name, "version ") { // which the header tells, not only the layout
-					t.Errorf("host %s: fits is %v, expected %v: %v", host, problems == nil, want, problems)
-				}
+				t.Errorf("host %s: fits is %v, expected %v: %v", host, problems == nil, want, problems)
 			}
 		}
 	})

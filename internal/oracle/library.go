@@ -21,6 +21,7 @@ type Library struct {
 	Edits   []Edit // to the interface's source
 	Package string // that declares the types; empty: loadr-plugin-api
 	Version string // of that package; empty: 1.0.0
+	Header  string // version in the library's header; empty: that of the package
 	Crate   string // the library's own name; empty: family
 	Build   Build
 
@@ -28,7 +29,8 @@ type Library struct {
 	// have the hosts that are asked.
 	Accepts, Refuses []string
 
-	Unreadable bool // its layout has what the canonical text has no words for
+	// NoText is the rule by which we read no layout from the library's file. Empty: we do.
+	NoText string
 
 	// Stricter is the rule by which we refuse a library that abi_stable accepts: a deliberate difference. Empty: none.
 	Stricter string
@@ -44,7 +46,6 @@ type Build struct {
 	Flags     []string // other flags of rustc, for the same
 	Last      []string // flags of rustc for the library alone
 	Strip     bool
-	Unread    bool // the machine code of the getters is of a form that is not recognised
 }
 
 // All gives the whole family. Names are unique.
@@ -79,7 +80,11 @@ func (l Library) Hosts() []string {
 
 // edit applies the edits to a text.
 func (l Library) edit(text string) (string, error) {
-	for _, e := range l.Edits {
+	edits := l.Edits
+	if l.Header != "" {
+		edits = append(edits[:len(edits):len(edits)], Edit{"package_version_strings!();", fmt.Sprintf("VersionStrings::new(%q);", l.Header)})
+	}
+	for _, e := range edits {
 		if n := strings.Count(text, e.Old); n != 1 {
 			return "", fmt.Errorf("library %s: %q occurs %d times, must occur once", l.Name, e.Old, n)
 		}

@@ -114,6 +114,6 @@ func richBroken(name string, edits ...Edit) Library {
 // richUnreadable has something in its layout that the canonical text has no words for.
 func richUnreadable(name string, edits ...Edit) Library {
 	l := richBroken(name, edits...)
-	l.Unreadable = true
+	l.NoText = "layout-graph"
 	return l
 }

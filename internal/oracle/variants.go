@@ -106,6 +106,13 @@ func crateVariants() []Library {
 		{Name: "version 1.0.0-rc.1", Version: "1.0.0-rc.1", Accepts: []string{SDK}},
 		{Name: "version 2.0.0", Version: "2.0.0", Refuses: []string{SDK}},
 		{Name: "version 11.0.0", Version: "11.0.0", Refuses: []string{SDK}},
+		{Name: "types of 2.0.0 under a header of 1.0.0", Version: "2.0.0", Header: "1.0.0", Refuses: []string{SDK}},
+		{Name: "types of 1.0.0 under a header of 2.0.0", Header: "2.0.0", Refuses: []string{SDK}},
+		{Name: "types without a version", Version: "one", Header: "1.0.0", Refuses: []string{SDK}},
+		{Name: "header without a version", Header: "one", Refuses: []string{SDK}, NoText: "interface-version"},
+		{Name: "version with a plus", Version: "+1.0.0", Accepts: []string{SDK}, Stricter: "interface-version", NoText: "interface-version"},
+		{Name: "abi_stable 0.10.3", Build: Build{ABIStable: "0.10.3"}, Refuses: []string{SDK}, NoText: "abi-stable-version",
+			Edits: []Edit{{"prefix_ref = PluginModRef", `prefix_ref = "PluginModRef"`}}},
 		{Name: "crate of another name", Crate: "quite_another", Accepts: []string{SDK}},
 		kept("another module path", before("pub const ABI_VERSION", "pub use inner::*;\nmod inner {\nuse super::*;\n"),
 			after(lastOfInterface, "}\n")),
@@ -114,7 +121,8 @@ func crateVariants() []Library {
 			Edit{"impl RootModule for PluginModRef {", "pub type PluginModRef = Reference;\nimpl RootModule for Reference {"}),
 		kept("library of another name", Edit{"NAME: &'static str = \"loadr_plugin\";\n    const V", "NAME: &'static str = \"another\";\n    const V"}),
 		kept("library of another base name", Edit{"BASE_NAME: &'static str = \"loadr_plugin\"", "BASE_NAME: &'static str = \"another\""}),
-		stricter("no layout constant", "layout-constant", after("#[export_root_module]\n", "#[unsafe_no_layout_constant]\n")),
+		{Name: "no layout constant", Edits: []Edit{after("#[export_root_module]\n", "#[unsafe_no_layout_constant]\n")},
+			Accepts: []string{SDK}, Stricter: "layout-constant", NoText: "layout-constant"},
 	}
 }
 
