@@ -35,8 +35,17 @@ step_lint() {
 # The released programs are built without cgo and open libraries by purego, the race detector needs cgo: what opens
 # libraries is tested both ways, the second time with checks of pointers (-race has its own).
 # Several tests build the programs or ask the go command, which the cache of test results does not see: -count=1.
-step_test() { go test -race -count=1 -timeout 20m ./...; }
+# The packages of $apart are left to steps of their own: what takes their time are compilers, emulators and other programs,
+# where the race detector sees nothing.
+apart='/internal/(oracle|platforms|bench)(/|$)'
+step_test() { go list ./... | grep -Ev "$apart" | xargs go test -race -count=1 -timeout 20m; }
 step_nocgo() { CGO_ENABLED=0 go test -count=1 -timeout 10m -gcflags=all=-d=checkptr ./loader/native/... ./loader/worker/...; }
+
+# The Rust side by Rust's own tools; then this project's reading of type layouts held against abi_stable's own, and plugins
+# on other platforms, also under valgrind.
+step_rust() { ./scripts/rust.sh; }
+step_oracle() { go test -count=1 -timeout 20m ./internal/oracle/...; }
+step_platforms() { ./scripts/platforms.sh; }
 
 # Every program for every system it is released for.
 step_cross() {
@@ -74,7 +83,7 @@ fuzz() {
 }
 
 steps=("$@")
-[ $# -gt 0 ] || steps=(tools format vet lint cross test nocgo demo fuzz)
+[ $# -gt 0 ] || steps=(tools format vet lint cross test nocgo rust oracle platforms demo fuzz)
 mkdir -p .cache
 step=
 trap '[ $? = 0 ] || echo "== failed: $step" >&2' EXIT
