@@ -48,6 +48,7 @@ type spec struct {
 	targets       []manifest.Target
 	requires      string // range of host versions
 	extra         string // makes the library another one
+	rust          bool   // an abi_stable library in place of a C one
 }
 
 func (s spec) filled() spec {
@@ -64,7 +65,7 @@ func (s spec) filled() spec {
 func (s spec) folder(t testing.TB) string {
 	t.Helper()
 	s, dir := s.filled(), t.TempDir()
-	text := fmt.Sprintf("[plugin]\nname = %q\nversion = %q\nkind = \"protocol\"\ntype = \"native\"\nabi = \"c\"\n", s.name, s.version)
+	text := fmt.Sprintf("[plugin]\nname = %q\nversion = %q\nkind = \"protocol\"\ntype = \"native\"\n", s.name, s.version)
 	text += "entry = \"libecho.so\"\nschemes = [\"echo\"]\ndescription = \"A test's plugin\"\nlicense = \"Apache-2.0\"\n"
 	if s.requires != "" {
 		text += fmt.Sprintf("[requires]\nabi = %q\n", s.requires)
@@ -83,7 +84,13 @@ func (s spec) folder(t testing.TB) string {
 func (s spec) library(t testing.TB, target manifest.Target) string {
 	t.Helper()
 	s = s.filled()
-	return readText(t, testplugin.Echo(t, target)) + fmt.Sprintf("\n%s %s %s\n", s.name, s.version, s.extra)
+	path := ""
+	if s.rust {
+		path = testplugin.Rust(t, target, "examples/echo-proto", testplugin.RustOptions{})
+	} else {
+		path = testplugin.Echo(t, target)
+	}
+	return readText(t, path) + fmt.Sprintf("\n%s %s %s\n", s.name, s.version, s.extra)
 }
 
 // publishTo publishes plugins to source, a registry/namespace.
