@@ -12,7 +12,7 @@ if ! go test -count=1 -timeout 20m -v "$@" ./internal/platforms/... >"$log" 2>&1
     cat "$log"
     exit 1
 fi
-grep -E -A1 '^ *--- |^ok' "$log" | grep -vE '^(=== RUN|--$|PASS$)'
+grep -E '^ *--- |^ok|\.go:[0-9]+: ' "$log"
 if [ "${CI:-}" = true ] && grep -q -- '--- SKIP' "$log"; then
     echo "platforms: a test was skipped" >&2
     exit 1
