@@ -7,7 +7,7 @@
 /// - `output` returns something that is an [`Output`](crate::Output), or an [`FfiOutput_TO`](crate::FfiOutput_TO);
 /// - `protocol` and `service` are alike.
 ///
-/// Use it once in a crate.
+/// Use it once in a crate. The exported symbol counts as unsafe code, so the crate may deny it but not forbid it.
 ///
 /// ```
 /// use loadr_plugin_sdk::{export_loadr_plugin, json, Error, Info, Json, Output, Service, Value};
