@@ -77,7 +77,7 @@ func (e *elfImage) relocations() (relocations, error) {
 	if count > maxRelocations {
 		return nil, e.damage(part, "%d of them, more than %d", count, maxRelocations)
 	}
-	r := &elfRelocations{image: e, relatives: make([]elfRelative, 0, count)}
+	r := &elfRelocations{image: e}
 	for _, table := range tables {
 		if err := r.read(table); err != nil {
 			return nil, err
@@ -132,6 +132,8 @@ func (r *elfRelocations) read(table span) error {
 				return err
 			}
 		}
+		// Now that entries proved to be some, there is memory for the rest.
+		r.relatives = slices.Grow(r.relatives, int(table.size/relaSize))
 	}
 	return nil
 }

@@ -47,7 +47,32 @@ func read(r io.ReaderAt, size int64) error {
 			return err
 		}
 	}
-	return nil
+	return readImage(f)
+}
+
+// readImage reads what an inspection would: around the root module, and where its pointers lead.
+func readImage(f *File) error {
+	m, err := f.Image()
+	if err != nil {
+		return err
+	}
+	root, found, err := f.Lookup(rootModule)
+	if n := len(f.memory.segments); (err != nil || !found) && n > 0 {
+		root = Symbol{Address: f.memory.segments[n-1].address}
+	}
+	for address := root.Address - min(root.Address, 4096); address < root.Address+4096; address += 8 {
+		word, err := m.Read(address, 8)
+		if err != nil {
+			continue // the words beside it are still there
+		}
+		target := binary.LittleEndian.Uint64(word)
+		m.Executable(target)
+		if _, err = m.Read(target, 100); err != nil && !isTyped(err) {
+			return err
+		}
+	}
+	_, err = m.Read(root.Address, 152)
+	return err
 }
 
 func readBytes(image []byte) error { return read(bytes.NewReader(image), int64(len(image))) }

@@ -236,7 +236,8 @@ __attribute__((used)) const struct { void *start, *end; int *index; callback_fun
 		copy(table, bytes.Repeat(words(0, 0, 0, uint32(nameAt), 1), count))
 		copy(table[20*count:], words(0, 0, 0, uint32(nameAt), 0)) // ends by its missing addresses
 		copy(imports[headers+24+112+8:], words(uint32(fillerAt), 20))
-		expect(t, fmt.Sprint(count, " imports"), readBytes(imports), want)
+		_, err := New(bytes.NewReader(imports), int64(len(imports)))
+		expect(t, fmt.Sprint(count, " imports"), err, want)
 	}
 
 	exports, err := p.exports(p.directory(0))
