@@ -88,16 +88,19 @@ func scripts(t *testing.T, file string) map[string]platforms.Script {
 	}
 	raw := func(text string) json.RawMessage { return json.RawMessage(text) }
 	return map[string]platforms.Script{
-		protocol: {Requests: requests(), Repeat: 100},
-		output: {Output: &platforms.OutputScript{
+		protocol: {Requests: requests(), Repeat: repeat},
+		output: {Repeat: repeat, Output: &platforms.OutputScript{
 			Wrong: raw(`{}`), Config: config,
 			Samples:   []json.RawMessage{raw(`[]`), raw(`[{"metric":"größer","value":1}]`)},
 			Snapshots: []json.RawMessage{raw(`{}`), raw(`{"vus":1}`)},
 			Summary:   raw(`{"ok":true}`),
 		}},
-		service: {Service: &platforms.ServiceScript{Wrong: raw(`{"address":"nowhere"}`), Config: raw(`{"prefix":"añ"}`)}},
+		service: {Repeat: repeat, Service: &platforms.ServiceScript{Wrong: raw(`{"address":"nowhere"}`), Config: raw(`{"prefix":"añ"}`)}},
 	}
 }
+
+// repeat is more than a program may leave behind (valgrind_test.go).
+const repeat = 100
 
 // large is more than a request's usual size, so that buffers grow.
 var large = strings.Repeat("0123456789abcdef", 5_000)

@@ -20,7 +20,7 @@ const goroutines = 16
 // Script says what a host does with a library.
 type Script struct {
 	Requests []plugin.Request `json:"requests,omitempty"` // to one protocol object, in order
-	Repeat   int              `json:"repeat,omitempty"`   // how often they are sent again, from many goroutines
+	Repeat   int              `json:"repeat,omitempty"`   // how many more objects are made; each gets the requests, at once
 	Output   *OutputScript    `json:"output,omitempty"`
 	Service  *ServiceScript   `json:"service,omitempty"`
 }
@@ -100,15 +100,23 @@ func (r runner) protocol(ctx context.Context) (err error) {
 	var all errgroup.Group
 	all.SetLimit(goroutines)
 	for range r.script.Repeat {
-		all.Go(func() error {
-			again, err := send(ctx, p, r.script.Requests)
-			if err == nil && !reflect.DeepEqual(again, r.report.Replies) {
-				err = fmt.Errorf("expected the same replies again, found %+v", again)
-			}
-			return err
-		})
+		all.Go(func() error { return r.again(ctx) })
 	}
 	return all.Wait()
+}
+
+// again has one more object give the same replies.
+func (r runner) again(ctx context.Context) (err error) {
+	p, err := r.library.Protocol(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	replies, err := send(ctx, p, r.script.Requests)
+	if err == nil && !reflect.DeepEqual(replies, r.report.Replies) {
+		err = fmt.Errorf("expected the same replies again, found %+v", replies)
+	}
+	return err
 }
 
 func send(ctx context.Context, p plugin.Protocol, requests []plugin.Request) ([]plugin.Response, error) {
@@ -151,7 +159,24 @@ func (r runner) output(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return o.Finish(ctx, script.Summary)
+	if err := o.Finish(ctx, script.Summary); err != nil {
+		return err
+	}
+	return r.more(func() (io.Closer, error) { return r.library.Output(ctx) })
+}
+
+// more makes and drops objects.
+func (r runner) more(another func() (io.Closer, error)) error {
+	for range r.script.Repeat {
+		object, err := another()
+		if err == nil {
+			err = object.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r runner) service(ctx context.Context) (err error) {
@@ -182,7 +207,7 @@ func (r runner) service(ctx context.Context) (err error) {
 	if _, err = get(ctx, answer); err == nil {
 		return errors.New("the service goes on after its stop")
 	}
-	return nil
+	return r.more(func() (io.Closer, error) { return r.library.Service(ctx) })
 }
 
 // refused keeps the plugin's words; anything but its refusal is an error.
