@@ -35,8 +35,8 @@ EXPORT int values[%[1]d] = {1};
 static int inner[%[1]d] = {1};
 EXPORT int zeros[%[1]d];
 EXPORT int a_function(int x) { return puts("hello") + inner[x]; }
-EXPORT int *exported[] = {%[2]s};
-EXPORT int *hidden[] = {%[3]s};
+EXPORT int *const exported[] = {%[2]s};
+EXPORT int *const hidden[] = {%[3]s};
 EXPORT int (*functions[])(int) = {a_function};
 EXPORT const char *texts[] = {"hello, world"};
 #ifndef __APPLE__

@@ -1,0 +1,358 @@
+package binfile
+
+import (
+	"bufio"
+	"bytes"
+	"debug/elf"
+	"debug/macho"
+	"debug/pe"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/loadr-plugins/loadr/internal/testplugin"
+	"github.com/loadr-plugins/loadr/manifest"
+)
+
+// The tests of this file compare images of real plugins in Rust with what others make of the same files: LLVM's tools,
+// and the loader of this machine.
+
+const rustEcho = `use loadr_plugin_sdk::{export_loadr_plugin, Error, Info, Protocol, Request, Response};
+
+struct Echo;
+
+impl Protocol for Echo {
+    fn name(&self) -> &str { "echo" }
+    fn execute(&self, request: Request) -> Result<Response, Error> { Ok(Response::new(200).body(request.body)) }
+}
+
+export_loadr_plugin! { info: || Info::protocol("echo", "0.1.0").scheme("echo"), protocol: || Echo }
+`
+
+// change is what a tool says of a word.
+type change struct {
+	known bool
+	value uint64
+}
+
+// TestRustAgainstLLVM compares every word of the memory, relocated or not.
+func TestRustAgainstLLVM(t *testing.T) {
+	for target, changes := range map[manifest.Target]func(*testing.T, string, *File) map[uint64]change{
+		linuxAMD64:                  elfChanges,
+		"aarch64-unknown-linux-gnu": elfChanges,
+		windows64:                   peChanges,
+		"x86_64-apple-darwin":       machoChanges,
+		darwinARM:                   machoChanges,
+	} {
+		t.Run(string(target), func(t *testing.T) {
+			path := testplugin.RustSource(t, target, rustEcho, testplugin.RustOptions{})
+			f := open(t, path)
+			compareWords(t, f, contents(t, path), changes(t, path, f))
+			checkHeader(t, f)
+		})
+	}
+}
+
+// checkHeader reads the names in a plugin's root module header.
+func checkHeader(t *testing.T, f *File) {
+	t.Helper()
+	m := imageOf(t, f)
+	at := mustFind(t, f, rootModule).Address
+	magic, err := m.Read(at, 32)
+	if err != nil || string(magic) != "abi stable library for Rust     " {
+		t.Fatalf("magic %q, %v", magic, err)
+	}
+	for offset, want := range map[uint64]string{40: "loadr_plugin", 56: "loadr_plugin", 72: "1.0.0"} {
+		text, err := m.Read(wordAt(t, m, at+offset), wordAt(t, m, at+offset+8))
+		if err != nil || string(text) != want {
+			t.Errorf("text at %d is %q, %v, want %q", offset, text, err, want)
+		}
+	}
+}
+
+// part is a piece of memory as another reader of the file sees it.
+type part struct {
+	address uint64
+	data    []byte
+}
+
+// contents reads the sections by means of the standard library.
+func contents(t *testing.T, path string) (parts []part) {
+	t.Helper()
+	if f, err := elf.Open(path); err == nil {
+		for _, s := range f.Sections {
+			if s.Flags&elf.SHF_ALLOC != 0 && s.Flags&elf.SHF_TLS == 0 && s.Type != elf.SHT_NOBITS {
+				data, _ := s.Data()
+				parts = append(parts, part{s.Addr, data})
+			}
+		}
+	}
+	if f, err := pe.Open(path); err == nil {
+		for _, s := range f.Sections {
+			data, _ := s.Data()
+			if s.VirtualSize > 0 {
+				parts = append(parts, part{uint64(s.VirtualAddress), data[:min(len(data), int(s.VirtualSize))]})
+			}
+		}
+	}
+	if f, err := macho.Open(path); err == nil {
+		for _, s := range f.Sections {
+			if data, err := s.Data(); err == nil && s.Offset != 0 {
+				parts = append(parts, part{s.Addr, data})
+			}
+		}
+	}
+	if len(parts) == 0 {
+		t.Fatal("nothing to compare with")
+	}
+	return parts
+}
+
+func compareWords(t *testing.T, f *File, parts []part, changes map[uint64]change) {
+	t.Helper()
+	m := imageOf(t, f)
+	plain, changed, unknown := 0, 0, 0
+	for _, p := range parts {
+		at := (p.address + 7) &^ 7
+		for ; at+8 <= p.address+uint64(len(p.data)); at += 8 {
+			want := binary.LittleEndian.Uint64(p.data[at-p.address:])
+			change, is := changes[at]
+			switch {
+			case !is:
+				plain++
+			case change.known:
+				changed++
+				want = change.value
+			default:
+				unknown++
+				if _, err := m.Read(at, 8); err == nil {
+					t.Fatalf("word at %#x is read, though it is known at run time only", at)
+				}
+				continue
+			}
+			if got := wordAt(t, m, at); got != want {
+				t.Fatalf("word at %#x is %#x, want %#x (relocated: %v)", at, got, want, is)
+			}
+		}
+	}
+	t.Logf("%d words as in the file, %d relocated, %d unknown; %d said to change", plain, changed, unknown, len(changes))
+	if plain < 10000 || changed < 1000 || unknown < 10 || changed+unknown != len(changes) {
+		t.Error("too little was compared")
+	}
+}
+
+// tool gives what a tool prints about a file.
+func tool(t *testing.T, command ...string) string {
+	t.Helper()
+	out, err := exec.Command(command[0], command[1:]...).Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skipf("no %s: install LLVM", command[0])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+var elfLine = regexp.MustCompile(`(?m)^\s+0x([0-9A-F]+) R_(\S+) (\S+) 0x([0-9A-F]+)$`)
+
+// elfChanges knows symbols by the standard library.
+func elfChanges(t *testing.T, path string, _ *File) map[uint64]change {
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	defined := map[string]uint64{}
+	symbols, _ := f.DynamicSymbols()
+	for _, s := range symbols {
+		if s.Section != elf.SHN_UNDEF {
+			defined[s.Name] = s.Value
+		}
+	}
+	changes := map[uint64]change{}
+	for _, line := range elfLine.FindAllStringSubmatch(tool(t, "llvm-readobj", "--dyn-relocations", path), -1) {
+		at, addend := hex(t, line[1]), hex(t, line[4])
+		name, _, _ := strings.Cut(line[3], "@")
+		value, known := defined[name]
+		switch {
+		case strings.HasSuffix(line[2], "_RELATIVE"):
+			changes[at] = change{true, addend}
+		case strings.HasSuffix(line[2], "_TLSDESC"):
+			changes[at], changes[at+8] = change{}, change{}
+		case strings.Contains(line[2], "DTPMOD"):
+			changes[at] = change{}
+		default:
+			changes[at] = change{known, value + addend}
+		}
+	}
+	return changes
+}
+
+var peLine = regexp.MustCompile(`Type: DIR64\s+Address: 0x([0-9A-F]+)`)
+
+// peChanges has the import address table from the data directory that is for it.
+func peChanges(t *testing.T, path string, f *File) map[uint64]change {
+	p, err := pe.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	header := p.OptionalHeader.(*pe.OptionalHeader64)
+	changes := map[uint64]change{}
+	for _, line := range peLine.FindAllStringSubmatch(tool(t, "llvm-readobj", "--coff-basereloc", path), -1) {
+		at := hex(t, line[1])
+		buf, err := f.memory.read("test", at, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes[at] = change{true, binary.LittleEndian.Uint64(buf) - header.ImageBase}
+	}
+	table := header.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_IAT]
+	for at := uint64(table.VirtualAddress); at < uint64(table.VirtualAddress+table.Size); at += 8 {
+		if buf, err := f.memory.read("test", at, 8); err == nil && binary.LittleEndian.Uint64(buf) != 0 {
+			changes[at] = change{}
+		}
+	}
+	return changes
+}
+
+var (
+	rebaseLine = regexp.MustCompile(`(?m)^__\S+\s+__\S+\s+0x([0-9A-F]+)\s+pointer$`)
+	bindLine   = regexp.MustCompile(`(?m)^__\S+\s+__\S+\s+0x([0-9A-F]+)\s+(?:pointer\s+-?\d+\s+)?\S+\s+\S+$`)
+)
+
+// machoChanges takes the addresses that zig's linker left in the file.
+func machoChanges(t *testing.T, path string, f *File) map[uint64]change {
+	changes := map[uint64]change{}
+	for _, line := range rebaseLine.FindAllStringSubmatch(tool(t, "llvm-objdump", "--macho", "--rebase", path), -1) {
+		at := hex(t, line[1])
+		buf, err := f.memory.read("test", at, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes[at] = change{true, binary.LittleEndian.Uint64(buf)}
+	}
+	for _, line := range bindLine.FindAllStringSubmatch(tool(t, "llvm-objdump", "--macho", "--bind", "--lazy-bind", path), -1) {
+		changes[hex(t, line[1])] = change{}
+	}
+	return changes
+}
+
+func hex(t *testing.T, text string) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(text, 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// dump opens a library and prints its address and, for every word that is read-only after relocation, place and value.
+const dump = `#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <link.h>
+#include <stdio.h>
+static int visit(struct dl_phdr_info *info, size_t size, void *map) {
+  ElfW(Addr) base = ((struct link_map *)map)->l_addr;
+  if (info->dlpi_addr != base) return 0;
+  printf("%lx 0\n", (long)base);
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *p = info->dlpi_phdr + i;
+    if (p->p_type != PT_GNU_RELRO) continue;
+    for (ElfW(Addr) at = (p->p_vaddr + 7) & ~7UL; at + 8 <= p->p_vaddr + p->p_memsz; at += 8)
+      printf("%lx %lx\n", (long)at, *(long *)(base + at));
+  }
+  return 0;
+}
+int main(int count, char **args) {
+  void *map = 0, *library = dlopen(args[1], RTLD_NOW);
+  if (!library || dlinfo(library, RTLD_DI_LINKMAP, &map)) { puts(dlerror()); return 1; }
+  dl_iterate_phdr(visit, map);
+  return 0;
+}
+`
+
+// TestRustAgainstTheLoader compares with the memory of a process that opened the library.
+func TestRustAgainstTheLoader(t *testing.T) {
+	target, known := manifest.TargetFor(runtime.GOOS, runtime.GOARCH, manifest.Glibc)
+	if !known || runtime.GOOS != "linux" {
+		t.Skip("only Linux's loader is asked")
+	}
+	for name, path := range map[string]string{
+		"plugin":       testplugin.RustSource(t, target, rustEcho, testplugin.RustOptions{}),
+		"debug build":  testplugin.RustSource(t, target, rustEcho, testplugin.RustOptions{Profile: "dev"}),
+		"C":            testplugin.C(t, target, tables(), "-Wl,-z,relro,-z,now"),
+		"relative, C":  testplugin.C(t, target, tables(), "-Wl,-z,relro,-z,now,-z,pack-relative-relocs"),
+		"indirect, C":  testplugin.C(t, target, indirect, "-Wl,-z,relro,-z,now"),
+		"bound, C":     testplugin.C(t, target, tables(), "-Wl,-z,relro,-z,now,-Bsymbolic"),
+		"no combining": testplugin.C(t, target, tables(), "-Wl,-z,relro,-z,now,-z,nocombreloc"),
+	} {
+		t.Run(name, func(t *testing.T) { compareWithMemory(t, path) })
+	}
+}
+
+// indirect has a function that is chosen when the library is opened, and a thread-local variable.
+const indirect = `static int one(void) { return 1; }
+static int (*choose(void))(void) { return one; }
+int chosen(void) __attribute__((ifunc("choose")));
+static int chosen_here(void) __attribute__((ifunc("choose")));
+__thread int local;
+int *get(void) { return &local; }
+int (*const functions[])(void) = {one, chosen, chosen_here};
+`
+
+func compareWithMemory(t *testing.T, path string) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "dump")
+	source := program + ".c"
+	if err := os.WriteFile(source, []byte(dump), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("cc", "-o", program, source, "-ldl").CombinedOutput(); err != nil {
+		t.Skipf("no C compiler for this machine: install gcc: %v\n%s", err, out)
+	}
+	words := bufio.NewScanner(strings.NewReader(tool(t, program, path)))
+	m := imageOf(t, open(t, path))
+	var at, live, base uint64
+	moved, same, unknown := 0, 0, 0
+	for words.Scan() {
+		if _, err := fmt.Sscanf(words.Text(), "%x %x", &at, &live); err != nil {
+			t.Fatalf("%q: %v", words.Text(), err)
+		}
+		if base == 0 {
+			base = at
+			continue
+		}
+		_, inside := m.memory.at(live - base)
+		got, err := m.Read(at, 8)
+		switch {
+		case err != nil:
+			unknown++
+			if !strings.Contains(err.Error(), "the word at address") {
+				t.Fatalf("word at %#x: %v", at, err)
+			}
+		case inside:
+			moved++
+			if word := binary.LittleEndian.Uint64(got); word != live-base {
+				t.Fatalf("word at %#x is %#x, in memory it is %#x behind the start", at, word, live-base)
+			}
+		case !bytes.Equal(got, binary.LittleEndian.AppendUint64(nil, live)):
+			t.Fatalf("word at %#x is %x, in memory %#x", at, got, live)
+		default:
+			same++
+		}
+	}
+	t.Logf("%d addresses of the image, %d other words, %d unknown", moved, same, unknown)
+	if moved < 3 || unknown == 0 || same == 0 {
+		t.Error("too little was compared")
+	}
+}
