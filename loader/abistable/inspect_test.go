@@ -167,6 +167,19 @@ func TestUnknownCode(t *testing.T) {
 	}
 }
 
+// TestResultOfData: a getter must be code, whatever its bytes are.
+func TestResultOfData(t *testing.T) {
+	m, header := library(t)
+	layoutAt := m.word(t, header+96)
+	function := m.word(t, m.word(t, m.word(t, layoutAt)+8))
+	if result, err := m.imageMemory.Result(function); err != nil || result == 0 {
+		t.Errorf("%#x, %v", result, err)
+	}
+	if result, err := m.imageMemory.Result(layoutAt); result != 0 || !is[*codeError](err) || !damaged(err) {
+		t.Errorf("%#x, %v", result, err)
+	}
+}
+
 // TestErrorsOfReadingAreNoVerdict: what could not be read says nothing about the library.
 func TestErrorsOfReadingAreNoVerdict(t *testing.T) {
 	broken := errors.New("broken disk")

@@ -101,3 +101,16 @@ func bytesOf(t testing.TB, path string) []byte {
 	}
 	return b
 }
+
+// TestOtherMachines: a library whose code this package can't recognise is neither accepted nor an error.
+func TestOtherMachines(t *testing.T) {
+	for _, target := range []manifest.Target{"riscv64gc-unknown-linux-gnu", "armv7-unknown-linux-gnueabihf"} {
+		t.Run(string(target), func(t *testing.T) {
+			r := inspect(t, testplugin.C(t, target, `#include "loadr_plugin.h"
+				LOADR_PLUGIN_EXPORT volatile char `+RootModule+`[152] = "abi stable library for Rust     \0\0\0\0\x0b";`))
+			if r.ABI.Verdict != manifest.Unverifiable || len(r.ABI.Problems) != 1 || r.ABI.Problems[0].Rule != "image" || r.Header != nil {
+				t.Errorf("%+v", r.ABI)
+			}
+		})
+	}
+}

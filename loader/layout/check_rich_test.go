@@ -132,3 +132,54 @@ func TestClasses(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckLooksAtBothSides edits what is wanted too.
+func TestCheckLooksAtBothSides(t *testing.T) {
+	const package1, module = "  package 1 demo\n  layout size=16 ", "Root.0"
+	unversioned := strings.Replace(package1, "package 1", "package ?", 1)
+	version2 := strings.Replace(package1, "package 1", "package 2", 1)
+	for name, test := range map[string]struct {
+		fromWant, toWant, fromGot, toGot string
+		rules                            []string
+	}{
+		"no version on both sides":         {package1, unversioned, package1, unversioned, []string{"package-version"}},
+		"nothing after a missing version":  {package1, package1, package1, strings.Replace(unversioned, "size=16", "size=8", 1), []string{"package-version"}},
+		"other problems after another one": {package1, package1, package1, strings.Replace(version2, "size=16", "size=8", 1), []string{"package-version", "size"}},
+		"accessible in the library only":   {"    field 6 - sometimes\n", "    field 6 - sometimes\n", "accessible=0x1\n    field 4 - always\n    field 6 - sometimes\n", "accessible=0x3\n    field 4 - always\n    field 1 - sometimes\n", nil},
+		"accessible in the host only":      {"accessible=0x1", "accessible=0x3", "    field 6 - sometimes\n", "    field 1 - sometimes\n", nil},
+		"accessible in both":               {"accessible=0x1", "accessible=0x3", "accessible=0x1\n    field 4 - always\n    field 6 - sometimes\n", "accessible=0x3\n    field 4 - always\n    field 1 - sometimes\n", []string{"type"}},
+		"a tag of the host":                {package1, package1 + "TAG", package1, package1, []string{"tag"}},
+		"an extra check of the host":       {package1, package1 + "CHECK", package1, package1, []string{"extra-check"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := edit(t, plain(t), test.fromWant, test.toWant)
+			for mark, line := range map[string]string{"TAG": "  tag\n", "CHECK": "  extra-check\n"} {
+				if before, after, ok := strings.Cut(want, mark); ok { // behind the rest of its line
+					rest, kind, _ := strings.Cut(after, "\n")
+					want = before + rest + "\n" + line + kind
+				}
+			}
+			var rules []string
+			for _, p := range Check(parse(t, want), parse(t, edit(t, plain(t), test.fromGot, test.toGot))) {
+				rules = append(rules, p.Rule)
+				if !strings.HasPrefix(p.Path, module) && p.Path != "Module" {
+					t.Errorf("%+v", p)
+				}
+			}
+			if !cmp.Equal(rules, test.rules) {
+				t.Errorf("rules %v, want %v", rules, test.rules)
+			}
+		})
+	}
+}
+
+// TestAccessIsNotOfParameters: the accessible fields of a module say nothing about the parameters of its functions.
+func TestAccessIsNotOfParameters(t *testing.T) {
+	const function = "    field 4 - always\n      fn -\n        param 4 a\n        param 6 b\n        result 4\n"
+	want := edit(t, plain(t), "    field 4 - always\n", function)
+	got := edit(t, want, "        param 6 b\n", "        param 1 b\n")
+	problems := Check(parse(t, want), parse(t, got))
+	if len(problems) != 1 || problems[0].Path != "Root.0.always(b)" || problems[0].Rule != "type" {
+		t.Errorf("%+v", problems)
+	}
+}

@@ -190,6 +190,7 @@ func TestDamagedDescriptions(t *testing.T) {
 		"parameter names":    {func(l *library) { l.put(l.word(l.word(mono(l, 0)+80))+8, 2, 60000) }, "parameter names: bytes"},
 		"discriminants":      {func(l *library) { l.put(l.layouts[2]+58, 2, 2) }, "enum: 3 variants, but 2 discriminants"},
 		"variant's fields":   {func(l *library) { l.put(l.word(mono(l, 2)+72), 1, 1) }, "enum: variants with 4 fields in all, but 3 fields"},
+		"a variant's fewer":  {func(l *library) { l.put(l.word(mono(l, 2)+72)+1, 1, 1) }, "enum: variants with 2 fields in all, but 3 fields"},
 		"variant's name":     {func(l *library) { l.put(mono(l, 2)+84, 4, 0) }, `variant 0: no printable name in [""]`},
 		"storage":            {func(l *library) { l.put(l.word(l.layouts[2]+48)+8, 1, 200) }, "alignment: expected a power of two below 64, found 200"},
 		"const's type": {func(l *library) {
