@@ -3,11 +3,13 @@
 // A page's ```console blocks are one session, in a fresh home with the built programs on PATH and a copy of examples and
 // sdk in the working directory. A line that starts with "$ " is a command; the lines after it are what it prints, on either stream,
 // where "..." stands for any text, and alone on a line for any lines. "# exit 12" at a command's end is the exit code that it
-// must have; without it, zero.
+// must have; without it, zero. A block that starts with ```console needs TOOL... is left out where a tool is missing. Where
+// there is cargo, examples/echo-proto is built for this machine beforehand.
 package docs
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +18,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/loadr-plugins/loadr/internal/testplugin"
+	"github.com/loadr-plugins/loadr/loader"
 )
 
 type command struct {
@@ -30,6 +35,8 @@ func TestEveryCommandShown(t *testing.T) {
 		t.Skip("no bash: the pages' commands are not run")
 	}
 	bin := buildPrograms(t)
+	var rust *library
+	t.Run("rust", func(t *testing.T) { rust = buildRust(t) }) // a test of its own, so that only this part is skipped without cargo
 	pages, err := filepath.Glob("*.md")
 	if err != nil {
 		t.Fatal(err)
@@ -37,13 +44,13 @@ func TestEveryCommandShown(t *testing.T) {
 	more, _ := filepath.Glob("spec/*.md")
 	pages = append(append(pages, more...), "../README.md", "../ARCHITECTURE.md")
 	for _, page := range pages {
-		commands := parsePage(t, page)
+		commands := parsePage(t, page, rust != nil)
 		if len(commands) == 0 {
 			continue
 		}
 		t.Run(strings.ReplaceAll(page, "../", ""), func(t *testing.T) {
 			t.Parallel()
-			runSession(t, bin, page, commands)
+			runSession(t, bin, page, rust, commands)
 		})
 	}
 }
@@ -60,10 +67,22 @@ func buildPrograms(t *testing.T) string {
 	return dir
 }
 
+// library is a compiled file and where it belongs in an example's folder.
+type library struct{ file, place string }
+
+func buildRust(t *testing.T) *library {
+	target, ok := loader.HostTarget()
+	if !ok {
+		t.Skip("the platform of this machine is not known")
+	}
+	file := testplugin.Rust(t, target, "examples/echo-proto", testplugin.RustOptions{})
+	return &library{file, filepath.Join("examples", "echo-proto", "target", string(target), "release", filepath.Base(file))}
+}
+
 var exitComment = regexp.MustCompile(`\s+# exit (\d+)$`)
 
-// parsePage collects the commands of all ```console blocks.
-func parsePage(t *testing.T, page string) (commands []command) {
+// parsePage collects the commands of all ```console blocks that can be run here; rust says whether Rust plugins can be built.
+func parsePage(t *testing.T, page string, rust bool) (commands []command) {
 	t.Helper()
 	text, err := os.ReadFile(page)
 	if err != nil {
@@ -73,7 +92,7 @@ func parsePage(t *testing.T, page string) (commands []command) {
 	for i, line := range strings.Split(string(text), "\n") {
 		switch {
 		case strings.HasPrefix(line, "```"):
-			inside = !inside && strings.TrimSpace(line) == "```console"
+			inside = !inside && isSession(t, strings.Fields(line), rust)
 		case !inside:
 		case strings.HasPrefix(line, "$ "):
 			c := command{line: i + 1, text: line[2:]}
@@ -92,20 +111,44 @@ func parsePage(t *testing.T, page string) (commands []command) {
 	return commands
 }
 
-// runSession runs all commands in one shell, so that cd and export last.
-func runSession(t *testing.T, bin, page string, commands []command) {
-	home := t.TempDir()
-	for _, folder := range []string{"examples", "sdk"} {
-		if err := os.CopyFS(filepath.Join(home, "work", folder), os.DirFS(filepath.Join("..", folder))); err != nil {
-			t.Fatal(err)
+// isSession says whether a fence of these words starts commands that can be run here.
+func isSession(t *testing.T, fence []string, rust bool) bool {
+	if fence[0] != "```console" || len(fence) > 1 && fence[1] != "needs" {
+		return false
+	}
+	for _, tool := range fence[min(2, len(fence)):] {
+		if _, err := exec.LookPath(tool); err != nil || tool == "cargo" && !rust {
+			t.Logf("no %s: commands that need it are not run", tool)
+			return false
 		}
 	}
-	_ = filepath.WalkDir(home, func(path string, _ os.DirEntry, _ error) error { // CopyFS drops no permission, a checkout may
-		if strings.HasSuffix(path, ".sh") {
-			return os.Chmod(path, 0o755)
+	return true
+}
+
+// toolHomes tells Go and Rust, in a home that isn't the user's, where they keep what they have. Rust builds faster without
+// optimisation.
+func toolHomes() []string {
+	out := []string{"CARGO_PROFILE_RELEASE_OPT_LEVEL=0"}
+	if home, err := os.UserHomeDir(); err == nil {
+		out = append(out, "CARGO_HOME="+cmp.Or(os.Getenv("CARGO_HOME"), filepath.Join(home, ".cargo")))
+	}
+	for name, command := range map[string][]string{"RUSTUP_HOME": {"rustup", "show", "home"}, "GOCACHE": {"go", "env", "GOCACHE"}} {
+		if text, err := exec.Command(command[0], command[1:]...).Output(); err == nil {
+			out = append(out, name+"="+strings.TrimSpace(string(text)))
 		}
-		return nil
-	})
+	}
+	return out
+}
+
+// runSession runs all commands in one shell, so that cd and export last.
+func runSession(t *testing.T, bin, page string, rust *library, commands []command) {
+	home := t.TempDir()
+	for _, folder := range []string{"examples", "sdk"} {
+		copySources(t, filepath.Join("..", folder), filepath.Join(home, "work", folder))
+	}
+	if rust != nil {
+		copyFile(t, rust.file, filepath.Join(home, "work", rust.place))
+	}
 	var script strings.Builder
 	for i, c := range commands {
 		fmt.Fprintf(&script, "echo '@@ %d'\n{ %s\n} 2>&1 </dev/null\necho \"@= $?\"\n", i, c.text)
@@ -113,16 +156,54 @@ func runSession(t *testing.T, bin, page string, commands []command) {
 	shell := exec.Command("bash")
 	shell.Dir = filepath.Join(home, "work")
 	shell.Stdin = strings.NewReader(script.String())
-	shell.Env = []string{
-		"HOME=" + home, "PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), "LANG=C.UTF-8",
-		"GOCACHE=" + os.Getenv("GOCACHE"), "TERM=dumb",
-	}
+	shell.Env = append(toolHomes(),
+		"HOME="+home, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "TMPDIR="+os.TempDir(), "LANG=C.UTF-8", "TERM=dumb")
 	out, err := shell.CombinedOutput()
 	if err != nil {
 		t.Fatalf("bash: %v\n%s", err, out)
 	}
 	for i, c := range commands {
 		checkCommand(t, page, c, section(out, i))
+	}
+}
+
+// copySources copies a folder without what was built in it.
+func copySources(t *testing.T, from, to string) {
+	t.Helper()
+	err := filepath.WalkDir(from, func(path string, entry os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name() == "target" || entry.Name() == "build"):
+			return filepath.SkipDir
+		case entry.IsDir():
+			return nil
+		}
+		rel, err := filepath.Rel(from, path)
+		copyFile(t, path, filepath.Join(to, rel))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// copyFile makes scripts executable: a checkout may not.
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	perm := os.FileMode(0o644)
+	if strings.HasSuffix(to, ".sh") {
+		perm = 0o755
+	}
+	if err := os.WriteFile(to, text, perm); err != nil {
+		t.Fatal(err)
 	}
 }
 
