@@ -12,9 +12,11 @@ need cargo "install Rust (https://rustup.rs)"
 need "${CC:-cc}" "install a C compiler (Debian: apt-get install gcc libc6-dev)"
 
 cargo build --quiet --release --manifest-path internal/bench/rust/Cargo.toml --target-dir "$parts/cargo"
+cargo build --quiet --release --manifest-path examples/echo-proto/Cargo.toml --target-dir "$parts/cargo"
 cp "$parts"/cargo/release/bench-host "$parts/"
-cp "$parts"/cargo/release/libbench_echo.dylib "$parts/libbench_echo.so" 2>/dev/null ||
-    cp "$parts"/cargo/release/libbench_echo.so "$parts/"
+for library in libbench_echo libecho_proto; do # under one name everywhere
+    cp "$parts/cargo/release/$library.dylib" "$parts/$library.so" 2>/dev/null || cp "$parts/cargo/release/$library.so" "$parts/"
+done
 "${CC:-cc}" -std=c99 -O2 -shared -fPIC -s -Isdk/c -o "$parts/libc_echo.so" internal/bench/c/echo.c
 # As released: without cgo. Only the peer that stands for cgo has it.
 CGO_ENABLED=0 go build -trimpath -o "$parts/" ./internal/bench ./cmd/loadr-worker

@@ -29,17 +29,22 @@ func startAll(dir string) ([]*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	const rust, cgo, cgoC = "Rust host", "cgo, each time, Go string", "cgo, C interface"
-	cgoHost := filepath.Join(dir, "cgohost")
+	part := func(name string) string { return filepath.Join(dir, name) }
+	echo, cEcho, example := part("libbench_echo.so"), part("libc_echo.so"), part("libecho_proto.so")
+	rust := func(library string) *exec.Cmd { return exec.Command(part("bench-host"), library) }
+	cgo := func(how, library string) *exec.Cmd { return exec.Command(part("cgohost"), how, library) }
+	ours := func(role, library string) *exec.Cmd { return exec.Command(self, "-dir", dir, "-peer", role, library) }
 	hosts := []*host{
-		{name: rust, cmd: exec.Command(filepath.Join(dir, "bench-host"), rustEcho(dir))},
-		{name: "loader/native", base: rust, cmd: exec.Command(self, "-dir", dir, "-peer", "rust")},
-		{name: cgo, base: rust, cmd: exec.Command(cgoHost, "string", rustEcho(dir))},
-		{name: "cgo, recycled, view", base: rust, cmd: exec.Command(cgoHost, "view", rustEcho(dir))},
-		{name: cgoC, cmd: exec.Command(cgoHost, "c", cEcho(dir))},
-		{name: "loader/native, C interface", base: cgoC, cmd: exec.Command(self, "-dir", dir, "-peer", "c")},
-		{name: "checks of request and reply alone", cmd: exec.Command(self, "-peer", "checks")},
-		{name: "worker, 16 in flight (wall)", wall: true, cmd: exec.Command(self, "-dir", dir, "-peer", "worker")},
+		{name: "Rust host", cmd: rust(echo)},
+		{name: "loader/native", base: "Rust host", cmd: ours("native", echo)},
+		{name: "cgo, a new string each time, reply copied", base: "Rust host", cmd: cgo("string", echo)},
+		{name: "cgo, strings recycled, reply viewed", base: "Rust host", cmd: cgo("view", echo)},
+		{name: "Rust host, echo-proto", cmd: rust(example)},
+		{name: "loader/native, echo-proto", base: "Rust host, echo-proto", cmd: ours("native", example)},
+		{name: "cgo, C interface", cmd: cgo("c", cEcho)},
+		{name: "loader/native, C interface", base: "cgo, C interface", cmd: ours("native", cEcho)},
+		{name: "checks of request and reply, part of each call of loader/native", cmd: ours("checks", "")},
+		{name: "worker, 16 in flight, wall clock", wall: true, cmd: ours("worker", echo)},
 	}
 	for i, h := range hosts {
 		if err := h.start(); err != nil {

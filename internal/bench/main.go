@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 )
 
 func main() {
@@ -22,7 +21,7 @@ func main() {
 	flag.Parse()
 	var err error
 	if *role != "" {
-		err = serve(*role, *dir, os.Stdin, os.Stdout)
+		err = serve(*role, *dir, flag.Arg(0), os.Stdin, os.Stdout)
 	} else {
 		err = compare(os.Stdout, *dir, *rounds, *calls)
 	}
@@ -31,11 +30,6 @@ func main() {
 		os.Exit(1)
 	}
 }
-
-// The parts in the folder.
-func rustEcho(dir string) string   { return filepath.Join(dir, "libbench_echo.so") }
-func cEcho(dir string) string      { return filepath.Join(dir, "libc_echo.so") }
-func workerPath(dir string) string { return filepath.Join(dir, "loadr-worker") }
 
 // compare has every host take its turns with both sizes and writes the tables.
 func compare(out io.Writer, dir string, rounds, calls int) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -22,29 +23,31 @@ import (
 // inFlight is how many calls the worker has at once, as quality asks for it.
 const inFlight = 16
 
-var peers = map[string]func(dir string) (func(request []byte, calls int) error, error){
-	"rust":   func(dir string) (func([]byte, int) error, error) { return inProcess(rustEcho(dir)) },
-	"c":      func(dir string) (func([]byte, int) error, error) { return inProcess(cEcho(dir)) },
+// many makes calls with one request.
+type many func(request []byte, calls int) error
+
+var peers = map[string]func(parts, library string) (many, error){
+	"native": inProcess,
 	"worker": worker,
-	"checks": func(string) (func([]byte, int) error, error) { return checks, nil },
+	"checks": func(string, string) (many, error) { return checks, nil },
 }
 
 func roles() string { return strings.Join(slices.Sorted(maps.Keys(peers)), ", ") }
 
-func serve(role, dir string, in io.Reader, out io.Writer) error {
+func serve(role, parts, library string, in io.Reader, out io.Writer) error {
 	start, ok := peers[role]
 	if !ok {
 		return fmt.Errorf("expected one of %s, found %q", roles(), role)
 	}
-	many, err := start(dir)
+	calls, err := start(parts, library)
 	if err != nil {
 		return err
 	}
-	return peer.ServeMany(in, out, many)
+	return peer.ServeMany(in, out, calls)
 }
 
 // inProcess opens the library here and makes one call after another, the reply viewed in place.
-func inProcess(path string) (func([]byte, int) error, error) {
+func inProcess(_, path string) (many, error) {
 	found, err := loader.Inspect(path)
 	if err != nil {
 		return nil, err
@@ -59,10 +62,12 @@ func inProcess(path string) (func([]byte, int) error, error) {
 
 func execute(p plugin.Protocol, request []byte, calls int) error {
 	ctx := context.Background()
+	length := -1
 	use := func(reply []byte) error {
-		if len(reply) != len(request) {
-			return fmt.Errorf("expected a reply of %d bytes, found %d", len(request), len(reply))
+		if len(reply) != length && length >= 0 {
+			return fmt.Errorf("expected a reply of %d bytes, found %d", length, len(reply))
 		}
+		length = len(reply)
 		return nil
 	}
 	for range calls {
@@ -74,13 +79,12 @@ func execute(p plugin.Protocol, request []byte, calls int) error {
 }
 
 // worker has the calls made in another process, many at once.
-func worker(dir string) (func([]byte, int) error, error) {
-	path := rustEcho(dir)
+func worker(parts, path string) (many, error) {
 	found, err := loader.Inspect(path)
 	if err != nil {
 		return nil, err
 	}
-	process, err := loader.Start(context.Background(), loader.StartOptions{Worker: workerPath(dir), Path: path, Digest: found.Digest})
+	process, err := loader.Start(context.Background(), loader.StartOptions{Worker: filepath.Join(parts, "loadr-worker"), Path: path, Digest: found.Digest})
 	if err != nil {
 		return nil, err
 	}
