@@ -198,10 +198,11 @@ func (m *memory) checkPlaces(part string, places iter.Seq2[uint64, uint64]) erro
 		if address < end {
 			return m.damage(part, "two of them change address %#x", address)
 		}
-		if address < s.address || address-s.address >= s.size {
-			s, _ = m.at(address)
+		inside := address >= s.address && address-s.address < s.size
+		if !inside {
+			s, inside = m.at(address)
 		}
-		if size > s.size-(address-s.address) || address < s.address {
+		if !inside || size > s.size-(address-s.address) {
 			return m.damage(part, "%d bytes at address %#x lie outside of the image", size, address)
 		}
 		end = address + size
