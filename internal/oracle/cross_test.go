@@ -3,7 +3,10 @@ package oracle
 import (
 	"bytes"
 	"debug/macho"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/loadr-plugins/loadr/internal/testplugin"
@@ -54,6 +57,24 @@ func TestAppleLinkersForms(t *testing.T) {
 			holdText(t, Dump(t, SDK), path)
 		})
 	}
+}
+
+// TestRelaxedAddresses walks a real plugin for arm64 whose linker replaced pairs of instructions by one and a nop, as LLVM's does.
+func TestRelaxedAddresses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: one linker for each platform only")
+	}
+	const compiler = "aarch64-linux-gnu-gcc"
+	flags := "RUSTFLAGS=-Clinker-flavor=ld.lld -Clinker=rust-lld"
+	for _, name := range []string{"libc.so", "libgcc_s.so.1", "libgcc.a"} {
+		out, err := exec.Command(compiler, "-print-file-name="+name).Output()
+		if err != nil {
+			t.Skipf("no C library for arm64: install %s", compiler)
+		}
+		flags += " -Clink-arg=-L" + filepath.Dir(strings.TrimSpace(string(out)))
+	}
+	options := testplugin.RustOptions{Env: []string{flags}}
+	holdText(t, Dump(t, SDK), testplugin.Rust(t, "aarch64-unknown-linux-gnu", "examples/echo-proto", options))
 }
 
 // emptyLibrary stands for a library of macOS whose symbols are left to be found when the plugin is opened.
