@@ -5,8 +5,6 @@ import (
 	"sync"
 	"unsafe"
 
-	"github.com/ebitengine/purego"
-
 	"github.com/loadr-plugins/loadr/loader/plugin"
 )
 
@@ -17,8 +15,7 @@ import (
 //	uint8_t *loadr_plugin_execute(const uint8_t *req, size_t req_len, size_t *out_len);
 //	void     loadr_plugin_free(uint8_t *ptr, size_t len);
 //
-// All arguments and results are words of the size of a pointer (the version is the low half of one), which is what
-// purego.SyscallN passes on every platform. A text that a plugin returns is memory outside of Go's heap: it is viewed
+// All arguments and results are words of the size of a pointer (the version is the low half of one). A text that a plugin returns is memory outside of Go's heap: it is viewed
 // where it lies and handed back exactly once, with the pointer and length that came.
 
 // cVersion is the version of the interface that this file speaks.
@@ -48,7 +45,7 @@ func openC(handle uintptr, shown string) (*cABI, error) {
 		}
 	}
 	// The result is 32 bits wide; the rest of the register is whatever was there.
-	found, _, _ := purego.SyscallN(version)
+	found := callWords(version, nil, 0, nil)
 	if uint32(found) != cVersion {
 		return nil, &plugin.VersionError{Library: shown, Want: cVersion, Found: uint32(found)}
 	}
@@ -57,10 +54,9 @@ func openC(handle uintptr, shown string) (*cABI, error) {
 
 // info asks the plugin what it is.
 func (c *cABI) info(name string, limit int) (plugin.Info, error) {
-	var length uintptr
-	// The pragma on SyscallN keeps length at its place, on the heap, until the call has returned.
-	ptr, _, _ := purego.SyscallN(c.infoFn, uintptr(unsafe.Pointer(&length)))
-	reply := cText{ptr, length}
+	length := new(uintptr)
+	address := callWords(c.infoFn, unsafe.Pointer(length), 0, nil)
+	reply := cText{address, *length}
 	defer c.release(reply)
 	text, problem := reply.view(limit)
 	if problem != "" {
@@ -69,41 +65,48 @@ func (c *cABI) info(name string, limit int) (plugin.Info, error) {
 	return plugin.ParseInfo(name, text)
 }
 
-// lengths recycles the words into which execute writes its reply's length, as they must lie on the heap.
-var lengths = sync.Pool{New: func() any { return new(uintptr) }}
-
-// call runs the plugin's execute on this thread. The caller releases the reply exactly once. The request is only read,
-// and only until call returns.
-func (c *cABI) call(request []byte) cText {
-	length := lengths.Get().(*uintptr)
-	*length = 0
-	// The pragma on SyscallN keeps request and length where they are until the call has returned.
-	ptr, _, _ := purego.SyscallN(c.execute,
-		uintptr(unsafe.Pointer(unsafe.SliceData(request))), uintptr(len(request)), uintptr(unsafe.Pointer(length)))
-	reply := cText{ptr, *length}
-	lengths.Put(length)
-	return reply
-}
-
 // release hands a text back to the plugin. A null text was never handed out.
 func (c *cABI) release(t cText) {
 	if t.ptr != 0 {
-		purego.SyscallN(c.free, t.ptr, t.len)
+		callWords(c.free, pointer(t.ptr), t.len, nil)
 	}
 }
 
-// cExchange is a call of execute.
+// cExchange is a call of execute. The request is only read, and only until run returns.
 type cExchange struct {
-	abi     *cABI
-	request []byte
-	answer  cText
+	wordCall
+	abi    *cABI
+	length uintptr // where execute writes its reply's
 }
 
-func (x *cExchange) run() { x.answer = x.abi.call(x.request) }
+// cExchanges recycles exchanges, which must lie on the heap, as execute writes into them.
+var cExchanges = sync.Pool{New: func() any { return new(cExchange) }}
 
-func (x *cExchange) reply(limit int) (text []byte, problem string) { return x.answer.view(limit) }
+func (c *cABI) exchange(request []byte) *cExchange {
+	x := cExchanges.Get().(*cExchange)
+	x.abi, x.length = c, 0
+	x.a, x.b, x.c = unsafe.Pointer(unsafe.SliceData(request)), uintptr(len(request)), unsafe.Pointer(&x.length)
+	return x
+}
 
-func (x *cExchange) finish() { x.abi.release(x.answer) }
+func (x *cExchange) run() {
+	x.call(x.abi.execute)
+	x.a, x.c = nil, nil
+}
+
+func (x *cExchange) reply(limit int) (text []byte, problem string) {
+	return cText{x.result, x.length}.view(limit)
+}
+
+// finish uses the same call once more, for free(ptr, len).
+func (x *cExchange) finish() {
+	if x.result != 0 {
+		x.a, x.b = pointer(x.result), x.length
+		x.call(x.abi.free)
+		x.a = nil
+	}
+	cExchanges.Put(x)
+}
 
 // cText is a text in the plugin's memory.
 type cText struct{ ptr, len uintptr }

@@ -31,16 +31,41 @@ type frame struct {
 	out  [5]uintptr
 }
 
+// A wordCall is one call of a function whose arguments and result each fit a register:
+//
+//	fn(a, b, c) -> result
+//
+// The trampolines read it at these offsets, and functions that take fewer arguments never look at the rest:
+//
+//	 0  fn
+//	 8  a
+//	16  b
+//	24  c
+//	32  result
+//
+// a and c may be pointers into Go's memory, which the struct keeps from being freed, or any other word.
+type wordCall struct {
+	fn     uintptr
+	a      unsafe.Pointer
+	b      uintptr
+	c      unsafe.Pointer
+	result uintptr
+}
+
 // These fail to compile when the offsets that the assembly relies on are not the struct's.
 const (
 	_ = -(unsafe.Offsetof(frame{}.self) ^ 8)
 	_ = -(unsafe.Offsetof(frame{}.text) ^ 16)
 	_ = -(unsafe.Offsetof(frame{}.out) ^ 48)
 	_ = -(unsafe.Sizeof(rString{}) ^ 32)
+	_ = -(unsafe.Offsetof(wordCall{}.a) ^ 8)
+	_ = -(unsafe.Offsetof(wordCall{}.b) ^ 16)
+	_ = -(unsafe.Offsetof(wordCall{}.c) ^ 24)
+	_ = -(unsafe.Offsetof(wordCall{}.result) ^ 32)
 )
 
-// withResult and withoutResult are the addresses of the trampolines.
-var withResult, withoutResult uintptr
+// The addresses of the trampolines.
+var withResult, withoutResult, words uintptr
 
 // callForResult calls fn and has its result in out. Only the bytes that the function writes are the result's: a tag is the
 // lowest byte of its word.
@@ -55,9 +80,15 @@ func (f *frame) call(fn uintptr) {
 	cgocall(withoutResult, unsafe.Pointer(f))
 }
 
+// call calls fn.
+func (w *wordCall) call(fn uintptr) {
+	w.fn = fn
+	cgocall(words, unsafe.Pointer(w))
+}
+
 // cgocall runs a C function with one argument on the system stack, as a call of cgo does; the scheduler gives the
-// goroutine's processor to others while it blocks. purego relies on the same function; going past purego.SyscallN, which
-// moves 32 words for any call, takes a half off the cost of a call.
+// goroutine's processor to others while it blocks. arg must lie on the heap. purego relies on the same function; going past
+// purego.SyscallN, which moves 32 words for any call, takes a half off the cost of a call.
 //
 //go:linkname cgocall runtime.cgocall
 func cgocall(fn uintptr, arg unsafe.Pointer) int32

@@ -24,7 +24,21 @@ TEXT withoutResult(SB), NOSPLIT, $32-0
 	CALL AX
 	RET
 
+// result = fn(a, b, c), with a *wordCall in CX
+TEXT words(SB), NOSPLIT, $48-0
+	MOVQ CX, 32(SP)
+	MOVQ 0(CX), AX
+	MOVQ 16(CX), DX
+	MOVQ 24(CX), R8
+	MOVQ 8(CX), CX
+	CALL AX
+	MOVQ 32(SP), CX
+	MOVQ AX, 32(CX)
+	RET
+
 DATA ·withResult(SB)/8, $withResult(SB)
 GLOBL ·withResult(SB), NOPTR|RODATA, $8
 DATA ·withoutResult(SB)/8, $withoutResult(SB)
 GLOBL ·withoutResult(SB), NOPTR|RODATA, $8
+DATA ·words(SB)/8, $words(SB)
+GLOBL ·words(SB), NOPTR|RODATA, $8

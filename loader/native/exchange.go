@@ -1,6 +1,9 @@
 package native
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // exchange is one request and its reply, by whichever interface.
 type exchange interface {
@@ -40,11 +43,12 @@ const (
 )
 
 // exchangePool keeps exchanges with their strings, which all belong to one library. The last one used comes first, as its
-// memory is in the processor's caches.
+// memory is in the processor's caches, and for a single caller is all that there is; the others lie behind a lock.
 type exchangePool struct {
+	last   atomic.Pointer[rustExchange]
+	closed atomic.Bool
 	mu     sync.Mutex
 	free   []*rustExchange
-	closed bool
 }
 
 // get gives an exchange for a request to an object of l's.
@@ -59,14 +63,17 @@ func (p *exchangePool) get(l *rustLibrary, self, execute uintptr, request []byte
 }
 
 func (p *exchangePool) pop() *rustExchange {
+	if x := p.last.Swap(nil); x != nil {
+		return x
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	last := len(p.free) - 1
-	if last < 0 {
+	n := len(p.free) - 1
+	if n < 0 {
 		return nil
 	}
-	x := p.free[last]
-	p.free = p.free[:last]
+	x := p.free[n]
+	p.free = p.free[:n]
 	return x
 }
 
@@ -81,12 +88,18 @@ func (p *exchangePool) put(x *rustExchange) {
 	if !p.push(x) {
 		x.text.destroy()
 	}
+	if p.closed.Load() { // perhaps after close has looked
+		p.drain()
+	}
 }
 
 func (p *exchangePool) push(x *rustExchange) bool {
+	if p.last.CompareAndSwap(nil, x) {
+		return true
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.free) >= pooledExchanges {
+	if len(p.free) >= pooledExchanges-1 {
 		return false
 	}
 	p.free = append(p.free, x)
@@ -95,12 +108,12 @@ func (p *exchangePool) push(x *rustExchange) bool {
 
 // close frees what is kept, and lets nothing more be kept.
 func (p *exchangePool) close() {
-	p.mu.Lock()
-	p.closed = true
-	free := p.free
-	p.free = nil
-	p.mu.Unlock()
-	for _, x := range free {
+	p.closed.Store(true)
+	p.drain()
+}
+
+func (p *exchangePool) drain() {
+	for x := p.pop(); x != nil; x = p.pop() {
 		x.text.destroy()
 	}
 }

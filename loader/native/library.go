@@ -26,9 +26,10 @@ type Library struct {
 
 func newLibrary(opened *library, o Options, remove func() error) *Library {
 	l := &Library{
-		library: opened, path: o.Path, name: o.Name, maxReply: o.MaxReply, gate: gate{free: o.Concurrent}, remove: remove,
+		library: opened, path: o.Path, name: o.Name, maxReply: o.MaxReply, remove: remove,
 		objects: map[*object]struct{}{},
 	}
+	l.gate.free.Store(int64(o.Concurrent))
 	l.close = sync.OnceValue(l.closeNow)
 	return l
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"github.com/ebitengine/purego"
-
 	"github.com/loadr-plugins/loadr/loader/abistable"
 	"github.com/loadr-plugins/loadr/loader/plugin"
 	"github.com/loadr-plugins/loadr/manifest"
@@ -42,6 +40,5 @@ func (processMemory) Result(function uint64) (uint64, error) {
 	if function == 0 {
 		return 0, fmt.Errorf("expected a function, found null")
 	}
-	result, _, _ := purego.SyscallN(uintptr(function))
-	return uint64(result), nil
+	return uint64(callWords(uintptr(function), nil, 0, nil)), nil
 }

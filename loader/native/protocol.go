@@ -26,7 +26,7 @@ func (l *Library) cProtocol() (*protocol, error) {
 		if kept {
 			request = bytes.Clone(request)
 		}
-		return &cExchange{abi: l.c, request: request}
+		return l.c.exchange(request)
 	}}, nil
 }
 

@@ -3,8 +3,6 @@ package native
 import (
 	"fmt"
 	"unsafe"
-
-	"github.com/ebitengine/purego"
 )
 
 // rString is abi_stable's RString, an RVec<u8> of 32 bytes: its bytes belong to the allocator of the library that made
@@ -62,8 +60,7 @@ func (s *rString) fill(vtable uintptr, text []byte) {
 	s.len = 0 // what it held need not be copied into a larger buffer
 	if need := uintptr(len(text)); s.cap < need {
 		grow := prefix(s.vtable).function(2, 16)
-		// The pragma on SyscallN keeps s at its place, on the heap, until the call has returned.
-		purego.SyscallN(grow, uintptr(unsafe.Pointer(s)), roundUp(need), 0)
+		callWords(grow, unsafe.Pointer(s), roundUp(need), nil)
 	}
 	copy(bytesAt(s.buf, uintptr(len(text))), text)
 	s.len = uintptr(len(text))
@@ -76,7 +73,7 @@ func roundUp(n uintptr) uintptr { return (n + 63) &^ 63 }
 func (s *rString) destroy() {
 	if s.vtable != 0 {
 		if v, problem := readStringVTable(s.vtable); problem == "" {
-			purego.SyscallN(v.destruct, uintptr(unsafe.Pointer(s)))
+			callWords(v.destruct, unsafe.Pointer(s), 0, nil)
 		}
 	}
 	*s = rString{}

@@ -4,8 +4,6 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
-	"github.com/ebitengine/purego"
-
 	"github.com/loadr-plugins/loadr/loader/plugin"
 )
 
@@ -78,8 +76,7 @@ func (o *rustObject) self() uintptr { return o.box[0] }
 // destroy drops the object. It is called once, when no method is running.
 func (o *rustObject) destroy() {
 	if o.drop != 0 {
-		// The pragma on SyscallN keeps the box at its place, on the heap, until the call has returned.
-		purego.SyscallN(o.drop, uintptr(unsafe.Pointer(&o.box)))
+		callWords(o.drop, unsafe.Pointer(&o.box), 0, nil)
 	}
 	*o = rustObject{}
 }
