@@ -183,3 +183,19 @@ func TestAccessIsNotOfParameters(t *testing.T) {
 		t.Errorf("%+v", problems)
 	}
 }
+
+// TestNamesAreBounded: each type has every type as a parameter, many times.
+func TestNamesAreBounded(t *testing.T) {
+	var types []*Type
+	for i := range 40 {
+		params := make([]int, 400)
+		for j := range params {
+			params[j] = j % 40
+		}
+		types = append(types, &Type{ID: i, Name: "T", Package: std, Class: "1", Size: uint64(i), Align: 1, Repr: "c", Kind: StructKind, TypeParams: params})
+	}
+	g := &Graph{types}
+	if name := g.TypeName(0); len(name) > 200 || !strings.HasSuffix(name, ", ...>>>>") {
+		t.Errorf("%d bytes: %.300s", len(name), name)
+	}
+}

@@ -93,7 +93,8 @@ func (s step) plumbing() bool {
 
 func (t *Type) plumbing() bool { return t.Package == abiStable || t.Package == std }
 
-// shortParam drops what abi_stable 0.11 puts behind the first parameter's name: it joins the names by commas and splits them at semicolons.
+// shortParam drops what abi_stable 0.11 puts behind the first parameter's name: it joins the names by commas and splits
+// them at semicolons.
 func shortParam(name string) string {
 	short, _, _ := strings.Cut(name, ",")
 	if short == "" {
@@ -102,19 +103,28 @@ func shortParam(name string) string {
 	return short
 }
 
-// nameDepth bounds how deep the parameters of a type's name are written: types may mention themselves.
-const nameDepth = 4
+// Bounds on a type's name: a hostile library's types may mention themselves and one another many times over.
+const (
+	nameDepth = 4  // of parameters within parameters
+	nameWords = 24 // names in one name
+)
 
-// TypeName gives the name of a type as people know it: u32, &u8, [u8; 16], RResult<(), RString>. abi_stable 0.11 doesn't keep
-// all type parameters, so only what can be known is shown.
-func (g *Graph) TypeName(id int) string { return g.typeName(id, nameDepth) }
+// TypeName gives the name of a type as people know it: u32, &u8, [u8; 16], RResult<(), RString>. abi_stable 0.11 doesn't
+// keep all type parameters, so only what can be known is shown, and "..." stands for what is too much.
+func (g *Graph) TypeName(id int) string {
+	words := nameWords
+	return g.typeName(id, nameDepth, &words)
+}
 
-func (g *Graph) typeName(id, depth int) string {
+func (g *Graph) typeName(id, depth int, words *int) string {
+	if *words--; *words < 0 {
+		return "..."
+	}
 	t := g.Types[id]
 	if depth == 0 {
 		return t.Name
 	}
-	params := g.paramNames(t, depth-1)
+	params := g.paramNames(t, depth-1, words)
 	switch {
 	case len(params) == 0:
 		return t.Name
@@ -128,22 +138,22 @@ func (g *Graph) typeName(id, depth int) string {
 	return t.Name + "<" + strings.Join(params, ", ") + ">"
 }
 
-// paramNames gives a type's type parameters: as the layout has them for the types that abi_stable describes by hand, and for its option and
-// result from their content.
-func (g *Graph) paramNames(t *Type, depth int) []string {
+// paramNames gives a type's type parameters: as the layout has them for the types that abi_stable describes by hand, and
+// for its option and result from their content.
+func (g *Graph) paramNames(t *Type, depth int, words *int) []string {
 	ids := t.TypeParams
 	switch {
 	case t.Package == abiStable && (t.Name == "ROption" || t.Name == "RResult"):
 		ids = nil
-		for _, f := range t.Fields {
+		for _, f := range t.Fields[:min(len(t.Fields), nameWords)] {
 			ids = append(ids, f.Type)
 		}
 	case t.Package != std && t.Name != "PrefixRef":
 		return nil
 	}
 	var names []string
-	for _, id := range ids {
-		names = append(names, g.typeName(id, depth))
+	for i := 0; i < len(ids) && *words >= 0; i++ {
+		names = append(names, g.typeName(ids[i], depth, words))
 	}
 	return names
 }
