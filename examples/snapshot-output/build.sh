@@ -13,5 +13,5 @@ for target in "$@"; do
     verb=zigbuild
     [ "$target" != "$host" ] || verb=build
     cargo "$verb" --release --locked --target "$target" --target-dir target
-    ls target/"$target"/release/*snapshot_output.*[!d]
+    ls "$(sed -n "s/^\"$target\" = \"\(.*\)\"/\1/p" plugin.toml)"
 done
