@@ -20,13 +20,13 @@ import (
 // WebAssembly file. It executes nothing, and needs little memory whatever the file's size. The file must not change
 // meanwhile: the digest says which bytes the report is about only if they stay.
 //
-// A library without a plugin's interface is no error, nor is one whose interface does not fit; the report's ABI verdict tells. One with
-// both the C and the native interface is reported as one of C, as the engine takes it. The error is an *InspectError
-// around the reason: one of package binfile's, *NotLibraryError, *NotRegularError, or an I/O error.
+// A library without a plugin's interface is no error, nor is one whose interface does not fit; the report's ABI verdict
+// tells. One with both the C and the native interface is reported as one of C, as the engine takes it. The error is an
+// *InspectError around the reason: one of package binfile's, *NotLibraryError, *NotRegularError, or an I/O error.
 func Inspect(path string) (*manifest.Library, error) { return InspectAs(path, "") }
 
-// InspectAs is Inspect for a library whose manifest names its interface: of a library with both interfaces it reports that one. A
-// family that the library does not have changes nothing.
+// InspectAs is Inspect for a library whose manifest names its interface: of a library with both interfaces it reports
+// that one. A family that the library does not have changes nothing.
 func InspectAs(path string, family manifest.Family) (*manifest.Library, error) {
 	return readFile(path, func(r io.ReaderAt, size int64) (*manifest.Library, error) { return whole(r, size, family) })
 }
@@ -47,9 +47,10 @@ func InspectVerifiedAs(path string, known digest.Digest, family manifest.Family)
 	return lib, nil
 }
 
-// InspectNative reports all that is known about a library's native interface, also where it has the C interface too: the header,
-// the layout of every type, and whether they fit this program. Like Inspect it executes nothing. The error is an
-// *InspectError around the reason: *abistable.NoRootModuleError, one of package binfile's, *NotRegularError, or an I/O error.
+// InspectNative reports all that is known about a library's native interface, also where it has the C interface too: the
+// header, the layout of every type, and whether they fit this program. Like Inspect it executes nothing. The error is an
+// *InspectError around the reason: *abistable.NoRootModuleError, one of package binfile's, *NotRegularError, or an I/O
+// error.
 func InspectNative(path string) (*abistable.Report, error) {
 	return readFile(path, func(r io.ReaderAt, size int64) (*abistable.Report, error) {
 		f, err := binfile.New(r, size)

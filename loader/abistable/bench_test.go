@@ -9,8 +9,8 @@ import (
 	"github.com/loadr-plugins/loadr/manifest"
 )
 
-// BenchmarkInspect is all of a static inspection but the digest of the file: open, relocate, walk, check. For a stripped plugin
-// it must stay under 5 ms.
+// BenchmarkInspect is all of a static inspection but the digest of the file: open, relocate, walk, check. For a stripped
+// plugin it must stay under 5 ms.
 func BenchmarkInspect(b *testing.B) {
 	Default()
 	for _, target := range targets {

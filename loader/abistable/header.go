@@ -19,7 +19,8 @@ const RootModule = "_1as_0lib_1header_0root_bmodule_bloader"
 // magic is what every header starts with, 32 bytes.
 const magic = "abi stable library for Rust     "
 
-// The version of abi_stable's own binary interface that this package reads. The major number being 0, the minor must be equal.
+// The version of abi_stable's own binary interface that this package reads. The major number being 0, the minor must be
+// equal.
 const (
 	abiMajor = 0
 	abiMinor = 11
@@ -106,12 +107,7 @@ func text(mem layout.Memory, address, length uint64) (string, error) {
 
 // damaged says whether an error is about what the library contains, rather than about reading it.
 func damaged(err error) bool {
-	for _, is := range []func(error) bool{is[*headerError], is[*binfile.FormatError], is[*binfile.UnsupportedError], is[*codeError]} {
-		if is(err) {
-			return true
-		}
-	}
-	return false
+	return is[*headerError](err) || is[*codeError](err) || is[*binfile.FormatError](err) || is[*binfile.UnsupportedError](err)
 }
 
 func is[T error](err error) bool {

@@ -18,9 +18,9 @@ type Interface struct {
 	Graph   *layout.Graph // of its root module
 }
 
-// Host is what a host knows, newest first: the last minor version of each major one and all before it. It accepts libraries
-// of any minor version of those majors that satisfy one of them, also a later one than it knows: it reads only fields that it
-// knows, after asking whether they are there.
+// Host is what a host knows, newest first: the last minor version of each major one and all before it. It accepts
+// libraries of any minor version of those majors that satisfy one of them, also a later one than it knows: it reads only
+// fields that it knows, after asking whether they are there.
 type Host []Interface
 
 // interface10 is the layout of version 1.0, made from sdk/rust by TestInterfaceIsThatOfTheSDK.
@@ -56,8 +56,8 @@ func parseVersion(s string) (version, bool) {
 	return version{major, minor}, err == nil
 }
 
-// candidates gives the known interfaces whose libraries this version may be one of, newest first: those of the same major, for
-// 0 also of the same minor.
+// candidates gives the known interfaces whose libraries this version may be one of, newest first: those of the same
+// major, for 0 also of the same minor.
 func (h Host) candidates(found version) Host {
 	var same Host
 	for _, known := range h {
@@ -85,8 +85,8 @@ func (h Host) versions() string {
 	return strings.Join(list, " or ")
 }
 
-// closest gives the interface that a library of this version is most likely meant for, among those of its major: the newest that is not
-// newer, else the oldest.
+// closest gives the interface that a library of this version is most likely meant for, among those of its major: the
+// newest that is not newer, else the oldest.
 func (h Host) closest(found version) Interface {
 	for _, known := range h {
 		if v, _ := parseVersion(known.Version); v.minor <= found.minor {

@@ -13,7 +13,7 @@ import (
 type Report struct {
 	Header    *Header            `json:"header"`              // nil: unreadable
 	Graph     *layout.Graph      `json:"graph"`               // nil: unreadable, or there is none
-	Satisfies string             `json:"satisfies,omitempty"` // version of the interface by which the library fits; empty if it does not
+	Satisfies string             `json:"satisfies,omitempty"` // version of the interface by which the library fits
 	ABI       manifest.ABIReport `json:"abi"`
 }
 
@@ -29,9 +29,9 @@ func (e *NoRootModuleError) Hint() string {
 	return "a native plugin is a Rust cdylib that calls export_loadr_plugin!; `loadr plugin new --lang rust` makes one"
 }
 
-// Inspect reports the library in f, which may be one for any operating system, and runs nothing of it. A library that
-// is damaged, or of a machine whose code this package can't recognise, gives a verdict. The error is a *NoRootModuleError or one of
-// reading.
+// Inspect reports the library in f, which may be one for any operating system, and runs nothing of it. A library that is
+// damaged, or of a machine whose code this package can't recognise, gives a verdict. The error is a *NoRootModuleError
+// or one of reading.
 func (h Host) Inspect(f *binfile.File) (*Report, error) {
 	symbol, found, err := f.Lookup(RootModule)
 	if err != nil {
@@ -48,8 +48,8 @@ func (h Host) Inspect(f *binfile.File) (*Report, error) {
 	return h.InspectMemory(imageMemory{memory, f.Machine}, symbol.Address)
 }
 
-// InspectMemory reports the library in mem whose root module's header is at this address. A library that is damaged or unusual
-// gives a verdict; the error is mem's own, about reading.
+// InspectMemory reports the library in mem whose root module's header is at this address. A library that is damaged or
+// unusual gives a verdict; the error is mem's own, about reading.
 func (h Host) InspectMemory(mem layout.Memory, header uint64) (*Report, error) {
 	r := &Report{ABI: manifest.ABIReport{Family: manifest.FamilyNative, Verdict: manifest.Unverifiable}}
 	found, start, err := readHeader(mem, header)
@@ -69,8 +69,8 @@ func (h Host) InspectMemory(mem layout.Memory, header uint64) (*Report, error) {
 	return r, nil
 }
 
-// checkHeader says whether the header lets the layout be read and compared, in the order of the Rust host: the magic, abi_stable's version, the
-// interface's version; then that there is a layout.
+// checkHeader says whether the header lets the layout be read and compared, in the order of the Rust host: the magic,
+// abi_stable's version, the interface's version; then that there is a layout.
 func (h Host) checkHeader(r *Report, start string) bool {
 	found := r.Header
 	r.ABI.Verdict = manifest.Differs
@@ -138,8 +138,8 @@ func (r *Report) unless(err error, path, want string) (*Report, error) {
 	return r, nil
 }
 
-// unreadable makes a problem of why a layout could not be read: the code of a getter has an unknown form, or the description is not
-// one.
+// unreadable makes a problem of why a layout could not be read: the code of a getter has an unknown form, or the
+// description is not one.
 func (r *Report) unreadable(err error) (*Report, error) {
 	var graph *layout.GraphError
 	if !errors.As(err, &graph) || graph.Err != nil && !is[*layout.ShapeError](err) && !damaged(err) {

@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// canonical makes the graph of docs/spec/layout.md out of types that mention one another by index, the root first: those that the text could not
-// tell apart become one, and all are numbered by first mention. Types that the root does not reach are left out.
+// canonical makes the graph of docs/spec/layout.md out of types that mention one another by index, the root first: those
+// that the text could not tell apart become one, and all are numbered by first mention. Types that the root does not
+// reach are left out.
 func canonical(types []*Type) *Graph {
 	classes := divide(types)
 	first := map[int]int{} // of a class: the type that stands for it

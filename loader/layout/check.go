@@ -8,11 +8,12 @@ import (
 	"github.com/loadr-plugins/loadr/manifest"
 )
 
-// Check says whether a library whose root module has the layout got can be used by a host that expects want: nil if it can, else
-// the problems, from the outside in. It is the rule of abi_stable 0.11's check_layout_compatibility, with two
+// Check says whether a library whose root module has the layout got can be used by a host that expects want: nil if it
+// can, else the problems, from the outside in. It is the rule of abi_stable 0.11's check_layout_compatibility, with two
 // differences that only refuse more: a tag, or an extra check that isn't abi_stable's own, is a problem wherever the
-// check meets it, because this program cannot say what they demand. The registry in which abi_stable compares libraries with one another is left
-// out, as this program reads no fields but those it expects. docs/spec/native-abi.md lists the rules by their words.
+// check meets it, because this program cannot say what they demand. The registry in which abi_stable compares libraries
+// with one another is left out, as this program reads no fields but those it expects. docs/spec/native-abi.md lists the
+// rules by their words.
 func Check(want, got *Graph) []manifest.Problem {
 	c := &checker{want: want, got: got, seen: map[[2]int]bool{}}
 	w, g := want.Types[0], got.Types[0]
@@ -109,8 +110,8 @@ func plural[T int | uint64](n T, thing string) string {
 	return fmt.Sprint(n, " "+thing+"s")
 }
 
-// sameOrigin says whether there is any point in comparing further: abi_stable stops at a type of another name or package, or whose
-// package has no version.
+// sameOrigin says whether there is any point in comparing further: abi_stable stops at a type of another name or
+// package, or whose package has no version.
 func (c *checker) sameOrigin(order int, w, g *Type) bool {
 	switch {
 	case w.Name != g.Name:

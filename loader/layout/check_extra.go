@@ -8,8 +8,8 @@ import (
 // The traits behind the bits of RequiredTraits.
 var (
 	autoTraits  = []string{"Send", "Sync", "Unpin"}
-	otherTraits = []string{"Error", "Clone", "Default", "Display", "Debug", "Serialize", "PartialEq", "Ord", "PartialOrd", "Hash", "Iterator",
-		"DoubleEndedIterator", "FmtWrite", "IoWrite", "IoRead", "IoBufRead", "IoSeek", "Deserialize"}
+	otherTraits = []string{"Error", "Clone", "Default", "Display", "Debug", "Serialize", "PartialEq", "Ord", "PartialOrd", "Hash",
+		"Iterator", "DoubleEndedIterator", "FmtWrite", "IoWrite", "IoRead", "IoBufRead", "IoSeek", "Deserialize"}
 )
 
 // AutoTraits names the auto traits that a known check requires: the same are required of both sides.

@@ -12,8 +12,8 @@ const (
 // resultName stands for a function's result among its parameters.
 const resultName = "__returns"
 
-// fields compares two lists in order. Only types that may grow may have more than is expected, and that holds for the lists of parameters
-// of their functions too, where the name of the result then is another one.
+// fields compares two lists in order. Only types that may grow may have more than is expected, and that holds for the
+// lists of parameters of their functions too, where the name of the result then is another one.
 func (c *checker) fields(order int, context fieldContext, w, g *Type, want, got []Field) {
 	if n, m := len(want), len(got); n > m || n < m && !w.mayGrow() {
 		c.problem(order, countRule[context], count(context, n), count(context, m))

@@ -5,6 +5,6 @@
 // same walk serves a library's file and a library in this process: what differs is the Memory.
 //
 // The package is for 64-bit little-endian libraries. It does not find the root, does not know what interface is
-// expected, and does not judge more than types: that is package abistable's. It never runs code, though a
-// Memory may. What it reads may be hostile: names are checked, counts and sizes bounded, and nothing recurses by what is read.
+// expected, and does not judge more than types: that is package abistable's. It never runs code, though a Memory may.
+// What it reads may be hostile: names are checked, counts and sizes bounded, and nothing recurses by what is read.
 package layout

@@ -51,8 +51,8 @@ type Const struct {
 	Value string `json:"value"` // decimal, true or false
 }
 
-// ExtraCheck is a check that a type brings along. Only abi_stable's RequiredTraits is known, by its bits: those of auto traits
-// must be equal, those of other traits may be more. docs/spec/layout.md names the bits.
+// ExtraCheck is a check that a type brings along. Only abi_stable's RequiredTraits is known, by its bits: those of auto
+// traits must be equal, those of other traits may be more. docs/spec/layout.md names the bits.
 type ExtraCheck struct {
 	Known bool   `json:"known"` // false: of another package, so what it checks is unknown
 	Auto  uint16 `json:"auto"`

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Parse reads a text of docs/spec/layout.md. Types that are not divided or numbered canonically are taken, and put right in the graph. What only
-// a library has, such as versions and module paths, is empty. The error is a *TextError.
+// Parse reads a text of docs/spec/layout.md. Types that are not divided or numbered canonically are taken, and put right
+// in the graph. What only a library has, such as versions and module paths, is empty. The error is a *TextError.
 func Parse(text []byte) (*Graph, error) {
 	if len(text) > maxText {
 		return nil, &TextError{1, fmt.Sprintf("longer than %d bytes", maxText)}
@@ -57,7 +57,8 @@ func (p *parser) parse(text []byte) {
 	}
 }
 
-// take gives what follows the word on the next line, if the line starts with it. A word that ends with a space has something after it.
+// take gives what follows the word on the next line, if the line starts with it. A word that ends with a space has
+// something after it.
 func (p *parser) take(word string) (string, bool) {
 	if p.err != nil || p.at >= len(p.lines) {
 		return "", false

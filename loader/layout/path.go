@@ -18,8 +18,8 @@ func (c *checker) enter(context fieldContext, owner *Type, f Field) {
 
 func (c *checker) leave() { c.steps = c.steps[:len(c.steps)-1] }
 
-// path names the place being compared, as an author knows it: PluginMod.make_protocol() -> FfiProtocol_TO...execute(param_1). The
-// inner parts of abi_stable's own types stand as "...", but for the last one.
+// path names the place being compared, as an author knows it: PluginMod.make_protocol() ->
+// FfiProtocol_TO...execute(param_1). The inner parts of abi_stable's own types stand as "...", but for the last one.
 func (c *checker) path() string {
 	p := pathText{}
 	for _, s := range c.steps {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Walk reads the type layout at address root and all that it reaches. It asks mem for the result of a getter function for each type
-// that is mentioned, and runs nothing itself. The error is a *GraphError, which wraps mem's own.
+// Walk reads the type layout at address root and all that it reaches. It asks mem for the result of a getter function
+// for each type that is mentioned, and runs nothing itself. The error is a *GraphError, which wraps mem's own.
 func Walk(mem Memory, root uint64) (*Graph, error) {
 	w := &walker{mem: mem, ids: map[uint64]int{}, getters: map[uint64]uint64{}}
 	w.id(root)
@@ -27,8 +27,8 @@ func Walk(mem Memory, root uint64) (*Graph, error) {
 	return canonical(w.types), nil
 }
 
-// walker reads breadth-first. After the first error all reads give zeros, so that the code that decodes a structure need not ask
-// after each word; loops over counts that were read are bounded by the budgets.
+// walker reads breadth-first. After the first error all reads give zeros, so that the code that decodes a structure need
+// not ask after each word; loops over counts that were read are bounded by the budgets.
 type walker struct {
 	mem     Memory
 	ids     map[uint64]int    // of a type layout's address: its place in found

@@ -39,8 +39,8 @@ func (w *walker) fields(v vars, list record) []Field {
 	return fields
 }
 
-// field decodes a field of 64 bits: name start 0..15, name length 16..25, lifetimes 26..46, accessor 47..49, type index 50..59,
-// whether it is a function 60.
+// field decodes a field of 64 bits: name start 0..15, name length 16..25, lifetimes 26..46, accessor 47..49, type index
+// 50..59, whether it is a function 60.
 func (w *walker) field(v vars, bits uint64) Field {
 	start, length := int(bits&0xffff), int(bits>>16&0x3ff)
 	name := w.name("field name", w.part(v, "field name", start, length), length)
@@ -85,14 +85,14 @@ func (w *walker) fieldFunctions(v vars, list functionList, field int) []Function
 	return functions
 }
 
-// function reads a TLFunction of 28 bytes: name range 0, start of its other strings u16 4, length of the bound lifetimes' u16 6, of the
-// parameters' names u16 8, index of the result's type u16 10 (any beyond the getters: none), lifetimes 12, parameter types 16,
-// qualifiers u16 24.
+// function reads a TLFunction of 28 bytes: name range 0, start of its other strings u16 4, length of the bound
+// lifetimes' u16 6, of the parameters' names u16 8, index of the result's type u16 10 (any beyond the getters: none),
+// lifetimes 12, parameter types 16, qualifiers u16 24.
 func (w *walker) function(v vars, address uint64) Function {
 	b := w.read("function", address, 28)
 	name := startLen(b.u32(0))
 	f := Function{
-		Name:      w.shown("function name", w.text("function name", w.part(v, "function name", name.start(), name.length()), name.length())),
+		Name:      w.shown("function name", w.partText(v, "function name", name.start(), name.length())),
 		Unsafe:    b.u16(24) == 1,
 		Lifetimes: w.lifetimes(v, b.u32(12)&0x1fffff),
 	}
@@ -100,7 +100,7 @@ func (w *walker) function(v vars, address uint64) Function {
 		w.fail(nil, "function: unknown qualifiers %#x", b.u16(24))
 	}
 	start, length := int(b.u16(4))+int(b.u16(6)), int(b.u16(8))
-	names := w.text("parameter names", w.part(v, "parameter names", start, length), length)
+	names := w.partText(v, "parameter names", start, length)
 	f.Params = w.params(v, b.u32(16), b.u32(20), strings.Split(names, ";"))
 	if index := int(b.u16(10)); index < v.gettersLen {
 		f.Result = w.mention(v, index)
@@ -110,14 +110,15 @@ func (w *walker) function(v vars, address uint64) Function {
 	return f
 }
 
-// params decodes the parameters' types: the first word has their number and the indices of two, the second of three more, ten bits each;
-// the sixth and later follow the fifth in the array of getters.
+// params decodes the parameters' types: the first word has their number and the indices of two, the second of three
+// more, ten bits each; the sixth and later follow the fifth in the array of getters.
 func (w *walker) params(v vars, word0, word1 uint32, names []string) []Param {
 	count := int(word0 & 0x3ff)
 	if count > maxParams {
 		w.fail(nil, "function with %d parameters", count)
 	}
-	indices := [5]int{int(word0 >> 10 & 0x3ff), int(word0 >> 20 & 0x3ff), int(word1 & 0x3ff), int(word1 >> 10 & 0x3ff), int(word1 >> 20 & 0x3ff)}
+	index := func(word uint32, shift int) int { return int(word >> shift & 0x3ff) }
+	indices := [5]int{index(word0, 10), index(word0, 20), index(word1, 0), index(word1, 10), index(word1, 20)}
 	params := []Param{}
 	for i := 0; i < count && w.spend(1); i++ {
 		index := indices[4] + i - 4
@@ -159,7 +160,7 @@ func (w *walker) enum(t *Type, v vars, generic, mono record) *Enum {
 	e := &Enum{Discriminants: pick(w, "discriminants", discriminants, int(generic.u8(16))), Variants: []Variant{}}
 	counts := w.read("field counts", mono.u64(8), count)
 	values := w.discriminants(e.Discriminants, generic, count)
-	list := strings.Split(w.text("variant names", w.part(v, "variant names", names.start(), names.length()), names.length()), ";")
+	list := strings.Split(w.partText(v, "variant names", names.start(), names.length()), ";")
 	total := 0
 	for i := 0; i < count && w.err == nil; i++ {
 		if i >= len(list) || !isName(list[i]) {

@@ -8,7 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// rich uses what loadr's interface doesn't: every kind, repr, integer and const type, long lists of lifetimes and parameters.
+// rich uses what loadr's interface doesn't: every kind, repr, integer and const type, long lists of lifetimes and
+// parameters.
 const rich = `layout-v1
 type 0 Root
   package 1 demo

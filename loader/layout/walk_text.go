@@ -52,8 +52,13 @@ func (w *walker) part(v vars, what string, start, length int) uint64 {
 	return v.strings + uint64(start)
 }
 
-// terminated reads the zero-terminated text at address, in pieces that end at multiples of their size: the last one may lie at the
-// end of what can be read.
+// partText reads a range of the strings.
+func (w *walker) partText(v vars, what string, start, length int) string {
+	return w.text(what, w.part(v, what, start, length), length)
+}
+
+// terminated reads the zero-terminated text at address, in pieces that end at multiples of their size: the last one may
+// lie at the end of what can be read.
 func (w *walker) terminated(what string, address uint64) string {
 	const piece = 64
 	var text []byte
@@ -125,11 +130,12 @@ func digits(s string) string {
 }
 
 // lifetimeNames are the values of a nibble; those from 3 are lifetime parameters.
-var lifetimeNames = [16]string{"'none", "'_", "'static", "'0", "'1", "'2", "'3", "'4", "'5", "'6", "'7", "'8", "'9", "'10", "'11", "'12"}
+var lifetimeNames = [16]string{"'none", "'_", "'static",
+	"'0", "'1", "'2", "'3", "'4", "'5", "'6", "'7", "'8", "'9", "'10", "'11", "'12"}
 
 // lifetimes decodes a range of 21 bits: bit 20 says that the low 13 bits are a place in the lifetime array and the next
-// 7 a number of its bytes; else there are up to five nibbles in place, of which trailing zeros are none. A byte is a pair, the
-// low nibble first.
+// 7 a number of its bytes; else there are up to five nibbles in place, of which trailing zeros are none. A byte is a
+// pair, the low nibble first.
 func (w *walker) lifetimes(v vars, bits uint32) string {
 	const inArray = 1 << 20
 	if bits&inArray == 0 {

@@ -128,8 +128,8 @@ func (w *walker) generics(t *Type, v vars, mono record) {
 	w.step = ""
 }
 
-// constant reads a ConstGeneric: *value 0, vtable 8, whose first field, 16 bytes into it, is the *TypeLayout of the value. Only
-// types whose equality is that of their bytes are known.
+// constant reads a ConstGeneric: *value 0, vtable 8, whose first field, 16 bytes into it, is the *TypeLayout of the
+// value. Only types whose equality is that of their bytes are known.
 func (w *walker) constant(address uint64) Const {
 	c := w.read("const parameter", address, 16)
 	layout := w.read("type of a const parameter", w.read("const parameter", c.u64(8)+16, 8).u64(0), 16)
@@ -174,7 +174,8 @@ func decimal(kind string, b []byte) string {
 	return strconv.FormatInt(int64(n<<shift)>>shift, 10)
 }
 
-// extra reads an extra check: vtable 0, *object 8. abi_stable's own is RequiredTraits: auto traits u16 0, other traits u64 8.
+// extra reads an extra check: vtable 0, *object 8. abi_stable's own is RequiredTraits: auto traits u16 0, other traits
+// u64 8.
 func (w *walker) extra(t *Type, address uint64) *ExtraCheck {
 	switch {
 	case address == 0:
@@ -190,7 +191,8 @@ func (w *walker) extra(t *Type, address uint64) *ExtraCheck {
 //
 //	generic: kind u32 0; of an enum *storage 8, discriminants 16; of a prefix type accessible fields 8
 //	mono:    kind u8 0; primitive u8 1; fields of structs and unions 8;
-//	         of an enum *field counts 8, count 16, names 20, fields 24; of a prefix type prefix fields u8 8, conditional 16, fields 24
+//	         of an enum *field counts 8, count 16, names 20, fields 24;
+//	         of a prefix type prefix fields u8 8, conditional 16, fields 24
 func (w *walker) data(t *Type, v vars, generic, mono record) {
 	t.Kind = pick(w, "kind", kinds, int(mono.u8(0)))
 	if uint32(mono.u8(0)) != generic.u32(0) {
