@@ -45,8 +45,22 @@ func TestCheckIsThatOfTheOracle(t *testing.T) {
 	})
 }
 
+// family gives all libraries; with -short those only for which abi_stable need not be compiled anew.
+func family(t *testing.T) []Library {
+	t.Helper()
+	return slices.DeleteFunc(All(), func(l Library) bool {
+		return testing.Short() && l.Build.dependencies() != Build{}.dependencies()
+	})
+}
+
+// isPlain says that nothing was asked.
+func (b Build) isPlain() bool {
+	return b.ABIStable == "" && !b.Strip && len(b.Profile)+len(b.Flags)+len(b.Last) == 0
+}
+
 func forAll(t *testing.T, test func(t *testing.T, l Library, path string)) {
-	for _, l := range All() {
+	t.Helper()
+	for _, l := range family(t) {
 		t.Run(l.Name, func(t *testing.T) {
 			t.Parallel()
 			test(t, l, l.Path(t))

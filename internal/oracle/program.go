@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,10 +30,11 @@ func Dump(t testing.TB, library string) []byte {
 	return text
 }
 
-// Verdict says whether a Rust host of the given name loads the library, and abi_stable's reasons where it doesn't.
-func Verdict(t testing.TB, host, library string) (fits bool, reasons string) {
+// Verdict says whether a Rust host of the given name loads the library, and abi_stable's reasons where it doesn't. The
+// host has loaded the earlier ones before, all of which it accepts.
+func Verdict(t testing.TB, host, library string, earlier ...string) (fits bool, reasons string) {
 	t.Helper()
-	text, err := ask(t, "verdict", host, library)
+	text, err := ask(t, slices.Concat([]string{"verdict", host}, earlier, []string{library})...)
 	if err != nil {
 		t.Fatalf("oracle: verdict of host %s on %s: %v", host, library, err)
 	}

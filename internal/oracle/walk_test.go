@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -37,7 +38,7 @@ func TestWalkOfTheFile(t *testing.T) {
 
 // TestVerdicts compares our verdict on each file with abi_stable's, and prints both.
 func TestVerdicts(t *testing.T) {
-	var table table
+	table := table{rules: map[string]bool{}}
 	t.Run("all", func(t *testing.T) {
 		forAll(t, func(t *testing.T, l Library, path string) {
 			for _, host := range l.Hosts() {
@@ -48,7 +49,54 @@ func TestVerdicts(t *testing.T) {
 			}
 		})
 	})
-	t.Log("\n" + table.String())
+	t.Logf("%d verdicts on %d libraries\n%s", len(table.rows), len(family(t)), table.String())
+	if asked := verdicts(All()); len(table.rows) == asked { // not under -short or with a part of the tests only
+		table.holdRules(t)
+	}
+}
+
+// unreachable are rules that no library breaks which abi_stable's macros make.
+var unreachable = map[string]string{
+	"primitive":      "primitives of another kind have another name",
+	"exhaustiveness": "an enum of the same name in the same place is of the same sort",
+	"storage":        "the macros refuse to compile it",
+	"limit":          "no bad library is that bad",
+}
+
+// holdRules: every rule that docs/spec/native-abi.md lists for types was broken by some library, and no other.
+func (x *table) holdRules(t *testing.T) {
+	t.Helper()
+	_, text, _ := strings.Cut(read(t, "docs/spec/native-abi.md"), "### Rules of compatibility")
+	text, _, _ = strings.Cut(text, "Of a field that")
+	for line := range strings.Lines(text) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 3 {
+			continue
+		}
+		for _, rule := range regexp.MustCompile("`([a-z-]+)`").FindAllStringSubmatch(cells[1], -1) {
+			switch {
+			case x.rules[rule[1]] && unreachable[rule[1]] != "":
+				t.Errorf("rule %s was broken, so it is not unreachable", rule[1])
+			case !x.rules[rule[1]] && unreachable[rule[1]] == "":
+				t.Errorf("rule %s: no library breaks it", rule[1])
+			}
+			delete(x.rules, rule[1])
+		}
+	}
+	for _, known := range []string{"abi-stable-version", "interface-version", "layout-constant", "code-shape", "layout-graph"} {
+		delete(x.rules, known)
+	}
+	if len(x.rules) > 0 {
+		t.Errorf("rules that docs/spec/native-abi.md does not list: %v", x.rules)
+	}
+}
+
+// verdicts counts the questions that are asked about libraries.
+func verdicts(libraries []Library) (n int) {
+	for _, l := range libraries {
+		n += len(l.Hosts())
+	}
+	return n
 }
 
 func compareVerdicts(t *testing.T, l Library, host string, real bool, report *abistable.Report) {
@@ -73,8 +121,8 @@ func compareVerdicts(t *testing.T, l Library, host string, real bool, report *ab
 // TestOneTextForAllBuilds holds that options, linkers and versions of abi_stable leave no trace in the text.
 func TestOneTextForAllBuilds(t *testing.T) {
 	want := inspect(t, SDK, Base().Path(t)).ABI.Layout
-	for _, l := range append(builds(), onLinux()...) {
-		if l.NoText != "" {
+	for _, l := range family(t) {
+		if l.Build.isPlain() || l.NoText != "" {
 			continue
 		}
 		if got := inspect(t, SDK, l.Path(t)).ABI.Layout; got != want {
@@ -112,6 +160,36 @@ func TestOurHostKnowsMinorVersions(t *testing.T) {
 	}
 }
 
+// TestLibrariesAreNotComparedWithOneAnother: abi_stable refuses a library whose added field conflicts with that of one that
+// it has loaded before. We don't, as we never read added fields. A deliberate difference.
+func TestLibrariesAreNotComparedWithOneAnother(t *testing.T) {
+	first, second := nextLibrary().Path(t), find(t, "field added after the last prefix field").Path(t)
+	for _, path := range []string{first, second} {
+		if fits, reasons := Verdict(t, SDK, path); !fits {
+			t.Errorf("abi_stable refuses a library on its own: %s", reasons)
+		}
+		if report := inspect(t, SDK, path); report.ABI.Verdict != manifest.Fits {
+			t.Errorf("we refuse: %+v", report.ABI)
+		}
+	}
+	if fits, _ := Verdict(t, SDK, second, first); fits {
+		t.Error("abi_stable accepts the second library after the first: the difference is gone")
+	}
+	if fits, reasons := Verdict(t, SDK, Base().Path(t), first); !fits {
+		t.Errorf("abi_stable refuses a library without the added field after one with it: %s", reasons)
+	}
+}
+
+func find(t *testing.T, name string) Library {
+	t.Helper()
+	all := All()
+	i := slices.IndexFunc(all, func(l Library) bool { return l.Name == name })
+	if i < 0 {
+		t.Fatalf("no library %q", name)
+	}
+	return all[i]
+}
+
 func inspect(t *testing.T, host, path string) *abistable.Report {
 	t.Helper()
 	return inspectAs(t, map[string]string{SDK: "1.0", Next: "1.1", Rich: "1.0"}[host], host, path)
@@ -143,8 +221,9 @@ func hasRule(report *abistable.Report, rule string) bool {
 
 // table collects what is said about each library. Safe for concurrent use.
 type table struct {
-	mu   sync.Mutex
-	rows []string
+	mu    sync.Mutex
+	rows  []string
+	rules map[string]bool // those of all problems
 }
 
 func (x *table) add(name, host string, real bool, report *abistable.Report) {
@@ -155,6 +234,9 @@ func (x *table) add(name, host string, real bool, report *abistable.Report) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	for _, p := range report.ABI.Problems {
+		x.rules[p.Rule] = true
+	}
 	x.rows = append(x.rows, row)
 }
 

@@ -1,10 +1,10 @@
 //! What abi_stable itself says about libraries, by its own public API. It knows nothing of offsets, files or Go.
 //!
 //!     oracle dump LIBRARY|HOST      the canonical text of docs/spec/layout.md; status 3: there is no layout
-//!     oracle verdict HOST LIBRARY   "fits", or "differs" and why
+//!     oracle verdict HOST LIBRARY.. "fits", or "differs" and why: of the last library, the others being loaded before
 //!
 //! HOST is the name of an interface that was linked in. abi_stable's check remembers what it has seen in the process, so
-//! each verdict wants a process of its own.
+//! each verdict wants a process of its own, unless that is what is asked.
 
 mod text;
 
@@ -53,14 +53,17 @@ fn main() {
             Some(root) => print!("{}", text::of(root)),
             None => exit(3),
         },
-        ["verdict", name, library] => {
+        ["verdict", name, .., library] => {
             let (_, verdict) = host(name).unwrap_or_else(|| fail("no such host"));
+            for earlier in &words[2..words.len() - 1] {
+                verdict(Path::new(earlier)).unwrap_or_else(|problem| fail(&problem.to_string()));
+            }
             match verdict(Path::new(library)) {
                 Ok(()) => println!("fits"),
                 Err(problem) => println!("differs\n{problem}"),
             }
         }
-        _ => fail("oracle dump LIBRARY|HOST, oracle verdict HOST LIBRARY"),
+        _ => fail("oracle dump LIBRARY|HOST, oracle verdict HOST LIBRARY.."),
     }
 }
 
