@@ -90,8 +90,10 @@ func TestRustKeySeesPathDependencies(t *testing.T) {
 	first := key()
 	write("a/target/x", "built")
 	write("b/Cargo.lock", "of its own tests")
+	write("a/README.md", "for people")
+	write("a/plugin.toml", "for loadr")
 	if key() != first {
-		t.Error("what cargo builds in the crate, or a dependency's lock, changes the key")
+		t.Error("what cargo builds in the crate, a dependency's lock, or what is no source, changes the key")
 	}
 	write("b/src/lib.rs", "changed")
 	if key() == first {

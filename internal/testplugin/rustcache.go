@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -55,6 +56,9 @@ func hashCrate(sum hash.Hash, dir string, seen map[string]bool) error {
 	return nil
 }
 
+// besides are files, by name or extension, that lie in a crate's folder and that no library depends on.
+var besides = []string{".go", ".md", ".sh", "LICENSE", "plugin.toml", "rustfmt.toml"}
+
 func hashFiles(sum hash.Hash, dir string, dependency bool) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -66,7 +70,7 @@ func hashFiles(sum hash.Hash, dir string, dependency bool) error {
 		if entry.Name() == "Cargo.lock" && dependency { // only the lock of the crate that is built counts
 			return nil
 		}
-		if ext := filepath.Ext(path); !entry.Type().IsRegular() || ext == ".md" || ext == ".go" {
+		if !entry.Type().IsRegular() || slices.Contains(besides, entry.Name()) || slices.Contains(besides, filepath.Ext(path)) {
 			return nil
 		}
 		text, err := os.ReadFile(path)
