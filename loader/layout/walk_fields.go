@@ -117,8 +117,8 @@ func (w *walker) params(v vars, word0, word1 uint32, names []string) []Param {
 	if count > maxParams {
 		w.fail(nil, "function with %d parameters", count)
 	}
-	index := func(word uint32, shift int) int { return int(word >> shift & 0x3ff) }
-	indices := [5]int{index(word0, 10), index(word0, 20), index(word1, 0), index(word1, 10), index(word1, 20)}
+	bits := func(word uint32, shift int) int { return int(word >> shift & 0x3ff) }
+	indices := [5]int{bits(word0, 10), bits(word0, 20), bits(word1, 0), bits(word1, 10), bits(word1, 20)}
 	params := []Param{}
 	for i := 0; i < count && w.spend(1); i++ {
 		index := indices[4] + i - 4
