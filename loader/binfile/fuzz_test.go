@@ -8,24 +8,46 @@ import (
 	"github.com/loadr-plugins/loadr/manifest"
 )
 
+// pointers has the root module's symbol, around which images are read, with pointers of each kind.
+const pointers = `int puts(const char *);
+#ifdef _WIN32
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+EXPORT int values[4] = {1};
+static int inner[4] = {1};
+EXPORT const void *_1as_0lib_1header_0root_bmodule_bloader[19] = {values + 2, inner + 1, "text", puts};
+`
+
 func FuzzELF(f *testing.F) {
 	small := hello + "void *memset(void *p, int c, unsigned long n) { return p; }"
 	fuzz(f, manifest.ELF,
 		testplugin.Zig(f, linuxAMD64, "x86_64-linux-musl", hello, "-s"),
 		testplugin.Zig(f, linuxAMD64, "x86_64-linux-gnu.2.28", hello, "-s", "-Wl,--hash-style=sysv"),
+		testplugin.Zig(f, linuxAMD64, "x86_64-linux-musl", pointers, "-s"),
+		testplugin.Zig(f, "aarch64-unknown-linux-musl", "aarch64-linux-musl", pointers, "-s"),
 		testplugin.Zig(f, linuxAMD64, "s390x-linux-musl", small, "-s", "-nostdlib", "-fno-builtin"),
 		testplugin.Zig(f, linuxAMD64, "arm-linux-musleabihf", small, "-s", "-nostdlib", "-fno-builtin"),
 	)
 }
 
 func FuzzMachO(f *testing.F) {
-	fuzz(f, manifest.MachO, testplugin.Zig(f, "x86_64-apple-darwin", "x86_64-macos", hello))
+	fuzz(f, manifest.MachO,
+		testplugin.Zig(f, "x86_64-apple-darwin", "x86_64-macos", hello),
+		testplugin.Zig(f, darwinARM, "aarch64-macos", pointers),
+		testplugin.Apple(f, darwinARM, pointers, "-fixup_chains"),
+		testplugin.Apple(f, "x86_64-apple-darwin", pointers, "-fixup_chains"),
+	)
 }
 
 func FuzzPE(f *testing.F) {
-	fuzz(f, manifest.PE, testplugin.Zig(f, windows64, "x86_64-windows-gnu",
-		"__declspec(dllexport) int a_function(void) { return 1; } int _DllMainCRTStartup(void *a, int b, void *c) { return 1; }",
-		"-nostdlib"))
+	const entry = "int puts(const char *s) { return 1; } int ENTRY(void *a, int b, void *c) { return 1; }"
+	start := []string{"-nostdlib", "-DENTRY=_DllMainCRTStartup"}
+	fuzz(f, manifest.PE,
+		testplugin.Zig(f, windows64, "x86_64-windows-gnu", "__declspec(dllexport) int a_function(void) { return 1; }"+entry, start...),
+		testplugin.Zig(f, windows64, "x86_64-windows-gnu", pointers+entry, append(start, "-fno-builtin")...),
+	)
 }
 
 // fuzz starts from real libraries, their beginnings, and the bare magic numbers. Whatever comes in, there has to be an

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -67,7 +68,11 @@ func readImage(f *File) error {
 		}
 		target := binary.LittleEndian.Uint64(word)
 		m.Executable(target)
-		if _, err = m.Read(target, 100); err != nil && !isTyped(err) {
+		text, err := m.Read(target, 100)
+		if err == nil && len(text) != 100 {
+			return fmt.Errorf("%d bytes of 100", len(text))
+		}
+		if err != nil && !isTyped(err) {
 			return err
 		}
 	}
