@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"github.com/loadr-plugins/loadr/internal/archive"
 	"github.com/loadr-plugins/loadr/internal/info"
 	"github.com/loadr-plugins/loadr/internal/install"
+	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
 )
 
@@ -99,7 +101,12 @@ func (a *app) printInfo(p *info.Plugin) {
 	for _, w := range p.Warnings {
 		a.warn(w)
 	}
+	if p.Claimed && slices.ContainsFunc(p.Libraries, isNative) {
+		a.note("the types of a native library are in its file, which was not looked at: info of the installed plugin or of the file shows them")
+	}
 }
+
+func isNative(lib info.Library) bool { return lib.ABI.Family == manifest.FamilyNative }
 
 func (a *app) printHead(p *info.Plugin) {
 	if p.Name != "" {
