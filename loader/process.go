@@ -14,8 +14,8 @@ import (
 	"github.com/loadr-plugins/loadr/loader/worker"
 )
 
-// Process is a plugin that runs in a worker process. It implements plugin.Protocol for many goroutines at once. When the
-// worker ends by itself, calls in flight and later ones fail with *plugin.CrashError.
+// Process is a plugin's library in a worker process. It implements plugin.Library for many goroutines at once. When the
+// worker ends by itself, calls in flight and later ones of all objects fail with *plugin.CrashError.
 type Process struct {
 	client  *worker.Client
 	name    string
@@ -31,19 +31,26 @@ type Process struct {
 	endOnce  func() error
 }
 
-// Info implements plugin.Protocol.
+// Info implements plugin.Library.
 func (p *Process) Info() plugin.Info { return p.client.Info() }
 
-// Name implements plugin.Protocol.
-func (p *Process) Name() string { return p.client.Name() }
+// Parts implements plugin.Library.
+func (p *Process) Parts() plugin.Parts { return p.client.Parts() }
 
-// Execute implements plugin.Protocol.
-func (p *Process) Execute(ctx context.Context, request []byte, use func(reply []byte) error) error {
-	return p.client.Execute(ctx, request, use)
+// Protocol implements plugin.Library.
+func (p *Process) Protocol(ctx context.Context) (plugin.Protocol, error) {
+	return p.client.Protocol(ctx)
 }
 
-// Close implements plugin.Protocol. It lets the worker end by itself, which a hung plugin does not prevent, kills it after
-// the grace period, and returns when it is gone.
+// Output implements plugin.Library. Up to 16 calls of one output may be on their way; they are carried out in the order in
+// which they were sent, also those whose caller has stopped waiting.
+func (p *Process) Output(ctx context.Context) (plugin.Output, error) { return p.client.Output(ctx) }
+
+// Service implements plugin.Library, as Output does.
+func (p *Process) Service(ctx context.Context) (plugin.Service, error) { return p.client.Service(ctx) }
+
+// Close implements plugin.Library. The worker drops what objects it can within half a second and ends by itself, which a
+// hung plugin does not prevent; it is killed after the grace period. Close returns when it is gone.
 func (p *Process) Close() error {
 	_ = p.client.Close() // it has no errors
 	return p.end()

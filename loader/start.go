@@ -49,7 +49,7 @@ type StartOptions struct {
 	Grace      time.Duration // how long Close lets the worker end by itself; 0: DefaultGrace
 }
 
-// Start runs a plugin in a worker process of its own. The process ends with Close, or with this process, however that
+// Start opens a plugin's library in a worker process of its own. The process ends with Close, or with this process, however that
 // ends.
 //
 // ctx bounds the start alone, in which the library's constructors run: when it ends, the worker is killed. The error is

@@ -14,7 +14,7 @@ import (
 )
 
 // echoes gives the echo plugin in this process and in a worker: what a caller sees must not differ.
-func echoes(t *testing.T) map[string]plugin.Protocol {
+func echoes(t *testing.T) map[string]plugin.Library {
 	t.Helper()
 	target, ok := loader.HostTarget()
 	if !ok {
@@ -26,11 +26,16 @@ func echoes(t *testing.T) map[string]plugin.Protocol {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = here.Close() })
-	p, err := here.Protocol(t.Context())
+	return map[string]plugin.Library{"in this process": here, "in a worker": startLibrary(t, o)}
+}
+
+func protocolOf(t *testing.T, library plugin.Library) plugin.Protocol {
+	t.Helper()
+	p, err := library.Protocol(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]plugin.Protocol{"in this process": p, "in a worker": start(t, o)}
+	return p
 }
 
 func TestEchoInBothPlaces(t *testing.T) {
@@ -38,8 +43,9 @@ func TestEchoInBothPlaces(t *testing.T) {
 		Method: "SEND", URL: "echo://höst/\"x\"\n\U0001F600", Headers: []plugin.Header{{"a", "b\\"}, {"", "é"}},
 		Body: []byte("some body\x00\xff"), Config: json.RawMessage(`{"other":{"status":1},"status":201}`),
 	}
-	for name, p := range echoes(t) {
-		if got := p.Info(); got.Name != "c-echo" || got.Kind != "protocol" || !slices.Equal(got.Schemes, []string{"echo"}) {
+	for name, library := range echoes(t) {
+		p := protocolOf(t, library)
+		if got := library.Info(); got.Name != "c-echo" || got.Kind != "protocol" || !slices.Equal(got.Schemes, []string{"echo"}) {
 			t.Errorf("%s: info %+v", name, got)
 		}
 		got, err := plugin.Do(t.Context(), p, request)
@@ -96,7 +102,8 @@ func TestEchoReadsRequestsStrictly(t *testing.T) {
 		`{"headers":[["a"]]}`:                      `headers: expected an array of [name, value] pairs`,
 		`{"headers":[["a",1]]}`:                    `headers: expected an array of [name, value] pairs`,
 	}
-	for name, p := range echoes(t) {
+	for name, library := range echoes(t) {
+		p := protocolOf(t, library)
 		for request, want := range tests {
 			got := mustAnswer(t, p, request)
 			if !strings.Contains(got, want) {

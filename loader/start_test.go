@@ -51,7 +51,11 @@ func parent(value string) {
 		panic(err)
 	}
 	fmt.Println(p.Pid())
-	_ = p.Execute(context.Background(), []byte(`{"do":"spin"}`), func([]byte) error { return nil })
+	protocol, err := p.Protocol(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	_ = protocol.Execute(context.Background(), []byte(`{"do":"spin"}`), func([]byte) error { return nil })
 }
 
 // programDir is where workerProgram builds, once it has.
@@ -98,8 +102,18 @@ func options(t testing.TB, library string) loader.StartOptions {
 	return loader.StartOptions{Worker: program, Path: library, Digest: digest.FromBytes(text), Name: "trouble"}
 }
 
-// start ends the worker with the test, and fails the test when it leaves files behind.
-func start(t testing.TB, o loader.StartOptions) *loader.Process {
+// started is a worker with a protocol that it has made.
+type started struct {
+	*loader.Process
+	protocol plugin.Protocol
+}
+
+func (s *started) Execute(ctx context.Context, request []byte, use func([]byte) error) error {
+	return s.protocol.Execute(ctx, request, use)
+}
+
+// startLibrary ends the worker with the test, and fails the test when it leaves files behind.
+func startLibrary(t testing.TB, o loader.StartOptions) *loader.Process {
 	t.Helper()
 	t.Setenv("TMPDIR", t.TempDir())
 	p, err := loader.Start(t.Context(), o)
@@ -115,6 +129,16 @@ func start(t testing.TB, o loader.StartOptions) *loader.Process {
 	return p
 }
 
+func start(t testing.TB, o loader.StartOptions) *started {
+	t.Helper()
+	p := startLibrary(t, o)
+	protocol, err := p.Protocol(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &started{p, protocol}
+}
+
 func checkNothingLeft(t testing.TB) {
 	t.Helper()
 	if left, _ := os.ReadDir(os.TempDir()); len(left) != 0 {
@@ -122,7 +146,12 @@ func checkNothingLeft(t testing.TB) {
 	}
 }
 
-func ask(ctx context.Context, p plugin.Protocol, request string) (reply string, err error) {
+// executor is what a protocol and a started one have in common.
+type executor interface {
+	Execute(ctx context.Context, request []byte, use func([]byte) error) error
+}
+
+func ask(ctx context.Context, p executor, request string) (reply string, err error) {
 	err = p.Execute(ctx, []byte(request), func(text []byte) error {
 		reply = string(text)
 		return nil
@@ -130,7 +159,7 @@ func ask(ctx context.Context, p plugin.Protocol, request string) (reply string, 
 	return reply, err
 }
 
-func mustAnswer(t testing.TB, p plugin.Protocol, request string) string {
+func mustAnswer(t testing.TB, p executor, request string) string {
 	t.Helper()
 	reply, err := ask(t.Context(), p, request)
 	if err != nil {
@@ -212,7 +241,7 @@ func TestOpenErrorsCross(t *testing.T) {
 		t.Errorf("digest: found %v", err)
 	}
 	o = trouble(t)
-	o.Family = manifest.FamilyNative
+	o.Family = manifest.FamilyComponent
 	_, err = loader.Start(t.Context(), o)
 	var family *plugin.FamilyError
 	if !errors.As(err, &family) {
@@ -301,51 +330,5 @@ func TestOnlyTheWorkerLinksPurego(t *testing.T) {
 		if got := slices.Contains(strings.Fields(string(out)), "github.com/ebitengine/purego"); got != tt.want {
 			t.Errorf("%s: links purego: %v", tt.name, got)
 		}
-	}
-}
-
-func BenchmarkWorker(b *testing.B) {
-	target, ok := loader.HostTarget()
-	if !ok {
-		b.Skip("this machine's target is not known")
-	}
-	o := options(b, testplugin.Echo(b, target))
-	b.Run("start", func(b *testing.B) {
-		for b.Loop() {
-			p, err := loader.Start(b.Context(), o)
-			if err != nil {
-				b.Fatal(err)
-			}
-			if err := p.Close(); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	p, err := loader.Start(b.Context(), o)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer p.Close()
-	request, err := json.Marshal(plugin.Request{
-		Method: "SEND", URL: "echo://host", Headers: []plugin.Header{{"a", "b"}}, Body: make([]byte, 80),
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, inFlight := range []int{1, 16, 128} {
-		b.Run(fmt.Sprintf("%dB/%d", len(request), inFlight), func(b *testing.B) {
-			var wg sync.WaitGroup
-			for range inFlight {
-				wg.Go(func() {
-					for range (b.N + inFlight - 1) / inFlight {
-						if err := p.Execute(context.Background(), request, func([]byte) error { return nil }); err != nil {
-							b.Error(err)
-							return
-						}
-					}
-				})
-			}
-			wg.Wait()
-		})
 	}
 }

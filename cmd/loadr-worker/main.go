@@ -59,13 +59,9 @@ func pipes(args []string) (requests, replies *os.File, err error) {
 	return files[0], files[1], nil
 }
 
-func open(ctx context.Context, r worker.OpenRequest) (plugin.Protocol, error) {
-	lib, err := native.Open(ctx, native.Options{
+func open(ctx context.Context, r worker.OpenRequest) (plugin.Library, error) {
+	return native.Open(ctx, native.Options{
 		Path: r.Path, Digest: r.Digest, Name: r.Name, Entry: r.Entry, Family: r.Family,
 		TempDir: r.TempDir, Concurrent: r.Concurrent, MaxReply: r.MaxReply,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return lib.Protocol(ctx)
 }

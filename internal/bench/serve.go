@@ -88,8 +88,7 @@ func worker(parts, path string) (many, error) {
 	if err != nil {
 		return nil, err
 	}
-	library, _ := any(process).(plugin.Library) // until it is one
-	p, err := library.Protocol(context.Background())
+	p, err := process.Protocol(context.Background())
 	return func(request []byte, calls int) error {
 		var all errgroup.Group
 		for range inFlight {

@@ -16,7 +16,6 @@ import (
 	"github.com/loadr-plugins/loadr/internal/publish"
 	"github.com/loadr-plugins/loadr/internal/scaffold"
 	"github.com/loadr-plugins/loadr/loader"
-	"github.com/loadr-plugins/loadr/loader/plugin"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
 )
@@ -235,7 +234,7 @@ func probe(ctx context.Context, library string, want digest.Digest, family manif
 	if err != nil {
 		return publish.Probed{}, err
 	}
-	return publish.Probed{Info: p.Info(), Parts: plugin.Parts{Protocol: true}}, p.Close()
+	return publish.Probed{Info: p.Info(), Parts: p.Parts()}, p.Close()
 }
 
 func (a *app) warnAll(warnings []manifest.Warning) {

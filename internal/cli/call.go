@@ -63,7 +63,11 @@ func (a *app) runCall(ctx context.Context, target string, f *callFlags) error {
 		return err
 	}
 	defer p.Close()
-	return p.Execute(ctx, request, a.printReply)
+	protocol, err := p.Protocol(ctx)
+	if err != nil {
+		return err
+	}
+	return protocol.Execute(ctx, request, a.printReply)
 }
 
 // callee finds the plugin that is meant, and verifies it.

@@ -103,8 +103,7 @@ func checkFreed(t testing.TB, p plugin.Protocol) stats {
 }
 
 func TestInfo(t *testing.T) {
-	p := open(t, trouble(t))
-	got := p.Info()
+	got := openLibrary(t, trouble(t)).Info()
 	if got.Name != "trouble" || got.Version != "0.1.0" || got.Kind != "protocol" || fmt.Sprint(got.Schemes) != "[trouble]" {
 		t.Errorf("found %+v", got)
 	}

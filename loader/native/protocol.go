@@ -37,9 +37,6 @@ func (l *Library) rustProtocol(m made) *protocol {
 	}}
 }
 
-// Info implements plugin.Protocol.
-func (p *protocol) Info() plugin.Info { return p.lib.info }
-
 // Execute implements plugin.Protocol. With a context that cannot end, the call runs on the caller's own goroutine;
 // otherwise on one of its own, with a copy of the request, since it may outlive Execute.
 func (p *protocol) Execute(ctx context.Context, request []byte, use func(reply []byte) error) error {

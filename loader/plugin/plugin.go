@@ -49,8 +49,6 @@ type Parts struct {
 
 // Protocol is a running protocol plugin. All methods may be called from many goroutines at once.
 type Protocol interface {
-	Info() Info // to be removed: a Library's
-
 	// Name is what the object calls itself.
 	Name() string
 

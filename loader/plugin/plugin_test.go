@@ -19,8 +19,7 @@ type canned struct {
 
 func (c *canned) Name() string { return "canned" }
 
-func (c *canned) Info() plugin.Info { return plugin.Info{Name: "canned"} }
-func (c *canned) Close() error      { return nil }
+func (c *canned) Close() error { return nil }
 
 func (c *canned) Execute(_ context.Context, request []byte, use func([]byte) error) error {
 	c.request = string(request)

@@ -22,13 +22,13 @@ type ClientOptions struct {
 	Fate func(err error) error
 }
 
-// Client calls one plugin in a worker. It implements plugin.Protocol for many goroutines at once.
+// Client is one library in a worker. It implements plugin.Library for many goroutines at once.
 type Client struct {
-	name  string
-	info  plugin.Info
-	send  *sender
-	slots chan struct{} // one for each call that the worker may be busy with, abandoned ones included
-	fate  func(err error) error
+	name    string
+	library opened
+	send    *sender
+	slots   chan struct{} // one for each call that the worker may be busy with, abandoned ones included
+	fate    func(err error) error
 
 	mu    sync.Mutex
 	calls map[uint64]*call // waiting for a reply
@@ -38,9 +38,20 @@ type Client struct {
 	done  chan struct{}    // closed when nothing is read any more
 }
 
-// call is one request on its way. Its answer has room in the channel, so delivering never waits, also when nobody takes
+// message is a frame to be sent, and what it needs: what names it for messages.
+type message struct {
+	what    string
+	kind    kind
+	payload [2][]byte // its pieces
+	object  *object   // whose call it is; nil: the library's own
+}
+
+// call is one message on its way. Its answer has room in the channel, so delivering never waits, also when nobody takes
 // it any more.
-type call struct{ answer chan answer }
+type call struct {
+	answer chan answer
+	places chan struct{} // of its object, to be freed with the answer; may be nil
+}
 
 // answer is what came back: a frame's kind and payload, or the end of the connection.
 type answer struct {
@@ -77,39 +88,22 @@ func (c *Client) open(ctx context.Context, o ClientOptions) error {
 	if err != nil {
 		return err
 	}
-	return c.roundTrip(ctx, "start", kindOpen, request, func(a answer) error {
-		if a.kind != kindOpened {
-			return &FrameError{"expected the answer to an open request"}
-		}
-		return json.Unmarshal(a.payload, &c.info)
+	_, err = c.roundTrip(ctx, message{what: "start", kind: kindOpen, payload: [2][]byte{request}}, func(payload []byte) error {
+		return json.Unmarshal(payload, &c.library)
 	})
+	return err
 }
 
-// Info implements plugin.Protocol.
-func (c *Client) Info() plugin.Info { return c.info }
+// Info implements plugin.Library.
+func (c *Client) Info() plugin.Info { return c.library.Info }
 
-// Name implements plugin.Protocol.
-func (c *Client) Name() string { return c.info.Name }
+// Parts implements plugin.Library.
+func (c *Client) Parts() plugin.Parts { return c.library.Parts }
 
-// Execute implements plugin.Protocol.
-func (c *Client) Execute(ctx context.Context, request []byte, use func(reply []byte) error) error {
-	if len(request) > MaxPayload {
-		return &plugin.RequestError{
-			Plugin: c.name, Problem: fmt.Sprintf("expected at most %d bytes, found %d", MaxPayload, len(request)),
-		}
-	}
-	return c.roundTrip(ctx, "execute", kindExecute, request, func(a answer) error {
-		if a.kind != kindReply {
-			return &FrameError{"expected the reply to a call"}
-		}
-		return use(a.payload)
-	})
-}
-
-// Close implements plugin.Protocol: calls in flight and later ones fail with *plugin.ClosedError, unless the connection
+// Close implements plugin.Library: calls in flight and later ones fail with *plugin.ClosedError, unless the connection
 // has ended before. What was sent is still written; the caller closes the pipes.
 func (c *Client) Close() error {
-	c.end(&plugin.ClosedError{Plugin: c.name})
+	c.end(c.closedError())
 	return nil
 }
 
@@ -123,24 +117,40 @@ func (c *Client) Err() error {
 	return c.err
 }
 
-// roundTrip sends one frame and hands its answer to use, on the caller's goroutine.
-func (c *Client) roundTrip(ctx context.Context, what string, k kind, payload []byte, use func(answer) error) error {
-	var started time.Time
-	if ctx.Done() != nil {
-		started = time.Now()
-	}
-	waiting, err := c.start(ctx, k, payload)
+// roundTrip sends one frame and hands the payload of its answer to use, on the caller's goroutine. It gives the frame's
+// number, 0 when none was sent.
+func (c *Client) roundTrip(ctx context.Context, m message, use func(payload []byte) error) (uint64, error) {
+	watched := watch(ctx)
+	waiting, number, err := c.start(ctx, m)
 	if err == nil {
-		err = c.wait(ctx, waiting, use)
+		err = c.wait(ctx, waiting, answers[m.kind], use)
 	}
+	return number, watched.ended(c.name, m.what, err)
+}
+
+// answers are the kinds that answer a client's frames where nothing fails.
+var answers = [kindEnd]kind{kindOpen: kindOpened, kindMake: kindMade, kindCall: kindReply}
+
+// stopwatch measures how long a caller with a deadline waits; for one without, it costs nothing.
+type stopwatch struct{ started time.Time }
+
+func watch(ctx context.Context) stopwatch {
+	if ctx.Done() == nil {
+		return stopwatch{}
+	}
+	return stopwatch{time.Now()}
+}
+
+// ended gives the end of the caller's context its public form.
+func (s stopwatch) ended(name, what string, err error) error {
 	var cut *cutError
 	if !errors.As(err, &cut) {
 		return err
 	}
 	if errors.Is(cut.cause, context.DeadlineExceeded) {
-		return plugin.NewTimeoutError(c.name, what, time.Since(started), cut.cause)
+		return plugin.NewTimeoutError(name, what, time.Since(s.started), cut.cause)
 	}
-	return fmt.Errorf("plugin %q: %s: %w", c.name, what, cut.cause)
+	return fmt.Errorf("plugin %q: %s: %w", name, what, cut.cause)
 }
 
 // cutError tells the end of the caller's own context from an error of use that looks the same.
@@ -149,27 +159,57 @@ type cutError struct{ cause error }
 func (e *cutError) Error() string { return e.cause.Error() }
 
 // start waits for a free place, registers the call and sends it.
-func (c *Client) start(ctx context.Context, k kind, payload []byte) (*call, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, &cutError{err}
+func (c *Client) start(ctx context.Context, m message) (*call, uint64, error) {
+	var places chan struct{}
+	if m.object != nil {
+		places = m.object.places
 	}
-	select {
-	case c.slots <- struct{}{}:
-	case <-c.ended:
-		return nil, c.Err()
-	case <-ctx.Done():
-		return nil, &cutError{ctx.Err()}
+	if places != nil {
+		if err := c.enter(ctx, m.object, places); err != nil {
+			return nil, 0, err
+		}
 	}
-	waiting, number, err := c.register()
+	err := c.enter(ctx, m.object, c.slots)
+	if err != nil && places != nil {
+		<-places
+	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	_ = c.send.send(k, number, payload) // when the pipe is broken, the reader finds out why and ends all calls
-	return waiting, nil
+	waiting, number, err := c.register(places)
+	if err != nil {
+		return nil, 0, err // of the end: nobody needs a place any more
+	}
+	_ = c.send.send(m.kind, number, m.payload[:]...) // when the pipe is broken, the reader finds out why and ends all calls
+	return waiting, number, nil
 }
 
-func (c *Client) register() (*call, uint64, error) {
+// enter waits for a place as long as the connection, the object and ctx last.
+func (c *Client) enter(ctx context.Context, o *object, places chan struct{}) error {
+	var closed chan struct{}
+	if o != nil {
+		closed = o.closed
+	}
+	if err := ctx.Err(); err != nil {
+		return &cutError{err}
+	}
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-c.ended:
+		return c.Err()
+	case <-closed:
+		return c.closedError()
+	case <-ctx.Done():
+		return &cutError{ctx.Err()}
+	}
+}
+
+func (c *Client) closedError() error { return &plugin.ClosedError{Plugin: c.name} }
+
+func (c *Client) register(places chan struct{}) (*call, uint64, error) {
 	waiting := calls.Get().(*call)
+	waiting.places = places
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -182,9 +222,9 @@ func (c *Client) register() (*call, uint64, error) {
 
 var calls = sync.Pool{New: func() any { return &call{answer: make(chan answer, 1)} }}
 
-// wait hands the answer to use, or leaves the call behind when ctx ends first. The call keeps its place until the worker
+// wait hands an answer of the wanted kind to use, or leaves the call behind when ctx ends first. The call keeps its place until the worker
 // answers, since the plugin is busy with it as long.
-func (c *Client) wait(ctx context.Context, waiting *call, use func(answer) error) error {
+func (c *Client) wait(ctx context.Context, waiting *call, want kind, use func([]byte) error) error {
 	var a answer
 	select {
 	case a = <-waiting.answer:
@@ -196,10 +236,13 @@ func (c *Client) wait(ctx context.Context, waiting *call, use func(answer) error
 		return a.err
 	}
 	defer buffers.put(a.payload)
-	if a.kind == kindFailed {
+	switch a.kind {
+	case want:
+		return use(a.payload)
+	case kindFailed:
 		return decodeFailure(a.payload)
 	}
-	return use(a)
+	return &FrameError{fmt.Sprintf("expected an answer of kind %d, found %d", want, a.kind)}
 }
 
 // read takes the server's frames until it stops sending.
@@ -231,6 +274,9 @@ func (c *Client) deliver(f frame) error {
 	}
 	delete(c.calls, f.call)
 	<-c.slots
+	if waiting.places != nil {
+		<-waiting.places
+	}
 	waiting.answer <- answer{kind: f.kind, payload: f.payload}
 	return nil
 }

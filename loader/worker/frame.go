@@ -12,13 +12,16 @@ import (
 type kind uint8
 
 const (
-	kindHello   kind = 1 + iota // both: hello in JSON, before anything else
-	kindOpen                    // client: OpenRequest in JSON
-	kindOpened                  // server: plugin.Info in JSON
-	kindExecute                 // client: the request as it came
-	kindReply                   // server: the reply as it came
-	kindFailed                  // server: failure in JSON, in place of opened or reply
-	kindEnd                     // not a kind: the number after the last
+	kindHello  kind = 1 + iota // both: hello in JSON, before anything else
+	kindOpen                   // client: OpenRequest in JSON
+	kindOpened                 // server: opened in JSON
+	kindMake                   // client: part of the object that the library is to make
+	kindMade                   // server: the object's name
+	kindCall                   // client: object, method, and a text as it came
+	kindReply                  // server: the method's text as it came; empty where it gives none
+	kindDrop                   // client: object; has no answer
+	kindFailed                 // server: failure in JSON, in place of opened, made or reply
+	kindEnd                    // not a kind: the number after the last
 )
 
 // MaxPayload is the largest request or reply that fits into a frame, in bytes.

@@ -11,7 +11,7 @@ import (
 // FuzzReadFrame: whatever comes, reading ends, allocates little more than came, and what is read is what was written.
 func FuzzReadFrame(f *testing.F) {
 	f.Add(encode(kindHello, 0, `{"protocol":1}`))
-	f.Add(append(encode(kindExecute, 1<<63, ""), encode(kindReply, 2, "{}")...))
+	f.Add(append(encode(kindCall, 1<<63, ""), encode(kindReply, 2, "{}")...))
 	f.Add([]byte("\x00\x00\x00\x10\x04\x00\x00\x00\x00\x00\x00\x00\x00short"))
 	f.Add([]byte("\x01"))
 	f.Fuzz(func(t *testing.T, input []byte) {

@@ -13,7 +13,7 @@ import (
 )
 
 // protocolVersion changes with every change of the frames or messages.
-const protocolVersion = 1
+const protocolVersion = 2
 
 // hello is what both sides compare.
 type hello struct {
@@ -42,6 +42,12 @@ type OpenRequest struct {
 	TempDir    string          `json:"temp_dir"`   // for the private copy
 	Concurrent int             `json:"concurrent"` // calls in flight at most; 0: the default
 	MaxReply   int             `json:"max_reply"`  // bytes; 0: the default
+}
+
+// opened is what the client learns of an opened library.
+type opened struct {
+	Info  plugin.Info  `json:"info"`
+	Parts plugin.Parts `json:"parts"`
 }
 
 // HelloError says that the other side is not of this build.
@@ -102,6 +108,11 @@ var errorTypes = []errorType{
 	errorTypeOf[plugin.FamilyError]("family"),
 	errorTypeOf[plugin.MissingSymbolError]("symbol"),
 	errorTypeOf[plugin.VersionError]("version"),
+	errorTypeOf[plugin.LayoutError]("layout"),
+	errorTypeOf[plugin.ConstructorError]("constructor"),
+	errorTypeOf[plugin.ModuleError]("module"),
+	errorTypeOf[plugin.PartError]("part"),
+	errorTypeOf[plugin.FailureError]("failure"),
 	errorTypeOf[plugin.RequestError]("request"),
 	errorTypeOf[plugin.ReplyError]("reply"),
 	errorTypeOf[plugin.ClosedError]("closed"),

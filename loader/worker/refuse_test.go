@@ -16,7 +16,7 @@ import (
 func TestOtherBuildIsRefused(t *testing.T) {
 	l := connect(t, t.Context(), linkOptions{build: "other", open: opens(echo)})
 	var hello *HelloError
-	if !errors.As(l.err, &hello) || !strings.Contains(l.err.Error(), `expected build "b" (protocol 1), found "other"`) {
+	if !errors.As(l.err, &hello) || !strings.Contains(l.err.Error(), `expected build "b" (protocol 2), found "other"`) {
 		t.Errorf("the client found %v", l.err)
 	}
 	err := <-l.served
@@ -27,7 +27,7 @@ func TestOtherBuildIsRefused(t *testing.T) {
 }
 
 func TestServerRefusesWhatNoClientSends(t *testing.T) {
-	greeting := string(encode(kindHello, 0, `{"protocol":1,"build":"b"}`))
+	greeting := string(encode(kindHello, 0, `{"protocol":2,"build":"b"}`))
 	open := string(encode(kindOpen, 1, `{}`))
 	tests := map[string]struct {
 		input string
@@ -37,13 +37,13 @@ func TestServerRefusesWhatNoClientSends(t *testing.T) {
 		"nothing":              {"", "hello: EOF"},
 		"no hello":             {open, "expected a hello"},
 		"hello that is broken": {string(encode(kindHello, 0, "{")), "expected a hello"},
-		"call before open":     {greeting + string(encode(kindExecute, 1, "{}")), "expected an open plugin before a call"},
+		"call before open":     {greeting + string(encode(kindCall, 1, "{}")), "expected an open request before anything else"},
 		"open twice":           {greeting + open + open, "expected one open request in JSON"},
 		"open that is broken":  {greeting + string(encode(kindOpen, 1, "{")), "expected one open request in JSON"},
-		"reply":                {greeting + string(encode(kindReply, 1, "{}")), "found a frame of kind 5"},
+		"reply":                {greeting + string(encode(kindReply, 1, "{}")), "expected an open request before"},
 		"unknown kind":         {greeting + string(encode(99, 1, "{}")), "expected a frame's kind, found 99"},
 		"cut header":           {greeting + "\x01", "unexpected EOF"},
-		"cut payload":          {greeting + string(encode(kindExecute, 1, "{}")[:14]), "unexpected EOF"},
+		"cut payload":          {greeting + string(encode(kindCall, 1, "{}")[:14]), "unexpected EOF"},
 		"length of a liar":     {greeting + "\xff\xff\xff\xff\x04" + strings.Repeat("\x00", 8), "at most 268435456 bytes"},
 	}
 	for name, tt := range tests {
@@ -57,7 +57,7 @@ func TestServerRefusesWhatNoClientSends(t *testing.T) {
 }
 
 func TestClientRefusesWhatNoServerSends(t *testing.T) {
-	greeting := string(encode(kindHello, 0, `{"protocol":1,"build":"b"}`))
+	greeting := string(encode(kindHello, 0, `{"protocol":2,"build":"b"}`))
 	for name, input := range map[string]string{
 		"nothing":                "",
 		"no hello":               "GET / HTTP/1.1\r\n\r\n",
@@ -80,7 +80,7 @@ func TestClientRefusesWhatNoServerSends(t *testing.T) {
 func TestRequestThatIsTooLarge(t *testing.T) {
 	l := mustConnect(t, linkOptions{open: opens(echo)})
 	var request *plugin.RequestError
-	if err := l.Execute(t.Context(), make([]byte, MaxPayload+1), nil); !errors.As(err, &request) {
+	if err := l.p.Execute(t.Context(), make([]byte, MaxPayload+1), nil); !errors.As(err, &request) {
 		t.Errorf("found %v", err)
 	}
 }
@@ -97,7 +97,7 @@ func TestTheHelloIsOutBeforeAnythingOpens(t *testing.T) {
 		input := append(encode(kindHello, 0, `{"protocol":`+strconv.Itoa(protocolVersion)+`,"build":"b"}`), encode(kindOpen, 1, `{}`)...)
 		err := Serve(t.Context(), bytes.NewReader(input), countingWriter{&sent}, ServeOptions{
 			Build: "b",
-			Open: func(context.Context, OpenRequest) (plugin.Protocol, error) {
+			Open: func(context.Context, OpenRequest) (plugin.Library, error) {
 				atOpen <- sent.Load()
 				return nil, errors.New("not opened")
 			},

@@ -32,9 +32,13 @@ func newSender(w io.Writer, limit int) *sender {
 	return s
 }
 
-// send takes over one frame; the payload is copied. The error is that of an earlier write: a frame that was taken may
+// send takes over one frame, whose payload is copied from its pieces. The error is that of an earlier write: a frame that was taken may
 // still never arrive.
-func (s *sender) send(k kind, call uint64, payload []byte) error {
+func (s *sender) send(k kind, call uint64, pieces ...[]byte) error {
+	length := 0
+	for _, piece := range pieces {
+		length += len(piece)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.limit > 0 && len(s.pending) > s.limit && s.err == nil {
@@ -43,7 +47,10 @@ func (s *sender) send(k kind, call uint64, payload []byte) error {
 	if s.err != nil {
 		return s.err
 	}
-	s.pending = append(appendHeader(s.pending, k, call, len(payload)), payload...)
+	s.pending = appendHeader(s.pending, k, call, length)
+	for _, piece := range pieces {
+		s.pending = append(s.pending, piece...)
+	}
 	s.work.Signal()
 	return nil
 }

@@ -21,8 +21,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is a plugin in Go, in place of a library.
+// fake is a library in Go that makes one protocol, itself.
 type fake struct {
+	plugin.Library
 	execute func(request []byte, use func([]byte) error) error
 }
 
@@ -31,7 +32,10 @@ func (f *fake) Name() string { return f.Info().Name }
 func (f *fake) Info() plugin.Info {
 	return plugin.Info{Name: "fake", Version: "1.2.3", Schemes: []string{"x"}}
 }
-func (f *fake) Close() error { return nil }
+
+func (f *fake) Parts() plugin.Parts                               { return plugin.Parts{Protocol: true} }
+func (f *fake) Protocol(context.Context) (plugin.Protocol, error) { return f, nil }
+func (f *fake) Close() error                                      { return nil }
 
 func (f *fake) Execute(_ context.Context, request []byte, use func([]byte) error) error {
 	return f.execute(request, use)
@@ -39,21 +43,22 @@ func (f *fake) Execute(_ context.Context, request []byte, use func([]byte) error
 
 func echo(request []byte, use func([]byte) error) error { return use(request) }
 
-func opens(execute func([]byte, func([]byte) error) error) func(context.Context, OpenRequest) (plugin.Protocol, error) {
-	return func(context.Context, OpenRequest) (plugin.Protocol, error) { return &fake{execute}, nil }
+func opens(execute func([]byte, func([]byte) error) error) func(context.Context, OpenRequest) (plugin.Library, error) {
+	return func(context.Context, OpenRequest) (plugin.Library, error) { return &fake{execute: execute}, nil }
 }
 
 // link is a client and a server in one process, over pipes.
 type link struct {
 	*Client
-	requests, replies *os.File // the client's ends
+	p                 plugin.Protocol // made by mustConnect
+	requests, replies *os.File        // the client's ends
 	served            chan error
 	err               error // of Connect
 }
 
 type linkOptions struct {
 	build      string // of the server; the client's is "b"
-	open       func(context.Context, OpenRequest) (plugin.Protocol, error)
+	open       func(context.Context, OpenRequest) (plugin.Library, error)
 	concurrent int
 	fate       func(error) error
 }
@@ -113,6 +118,10 @@ func mustConnect(t testing.TB, o linkOptions) *link {
 	if l.err != nil {
 		t.Fatal(l.err)
 	}
+	var err error
+	if l.p, err = l.Client.Protocol(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return l
 }
 
@@ -131,15 +140,15 @@ func TestCalls(t *testing.T) {
 		t.Errorf("found %+v", got)
 	}
 	for _, request := range []string{"x", "", strings.Repeat("long", 1<<20)} {
-		if got, err := ask(t.Context(), l, request); err != nil || got != request {
+		if got, err := ask(t.Context(), l.p, request); err != nil || got != request {
 			t.Errorf("sent %d bytes, found %d, %v", len(request), len(got), err)
 		}
 	}
 	want := errors.New("of use")
-	if err := l.Execute(t.Context(), nil, func([]byte) error { return want }); err != want {
+	if err := l.p.Execute(t.Context(), nil, func([]byte) error { return want }); err != want {
 		t.Errorf("found %v", err)
 	}
-	if err := l.Execute(t.Context(), nil, func([]byte) error { return context.Canceled }); err != context.Canceled {
+	if err := l.p.Execute(t.Context(), nil, func([]byte) error { return context.Canceled }); err != context.Canceled {
 		t.Errorf("found %v", err)
 	}
 }
@@ -151,7 +160,7 @@ func TestManyGoroutinesShareOneWorker(t *testing.T) {
 		wg.Go(func() {
 			for n := range 100 {
 				request := fmt.Sprintf("%d.%d.%s", g, n, strings.Repeat("x", n*g%5000))
-				if got, err := ask(t.Context(), l, request); err != nil || got != request {
+				if got, err := ask(t.Context(), l.p, request); err != nil || got != request {
 					t.Errorf("sent %.20s, found %.20s, %v", request, got, err)
 					return
 				}
@@ -170,7 +179,7 @@ func TestRepliesComeInAnyOrder(t *testing.T) {
 	answers := make(chan string)
 	for name := range release {
 		go func() {
-			got, err := ask(context.Background(), l, name)
+			got, err := ask(context.Background(), l.p, name)
 			if err != nil {
 				got = err.Error()
 			}
@@ -192,13 +201,19 @@ func TestTypedErrorsCross(t *testing.T) {
 		&plugin.FamilyError{Library: "l", Family: manifest.FamilyNative, Hosted: []manifest.Family{manifest.FamilyC}},
 		&plugin.MissingSymbolError{Library: "l", Symbol: "s"},
 		&plugin.VersionError{Library: "l", Want: 1, Found: 2},
+		&plugin.LayoutError{Library: "l", Report: manifest.ABIReport{Family: manifest.FamilyNative, Version: "1.0.0",
+			Verdict: manifest.Differs, Problems: []manifest.Problem{{Path: "a.b", Rule: "size", Want: "8", Got: "16"}}}},
+		&plugin.ConstructorError{Library: "l", Panicked: true},
+		&plugin.ModuleError{Library: "l", Field: "f", Problem: "absent"},
+		&plugin.PartError{Plugin: "p", Part: "output", Has: plugin.Parts{Protocol: true}},
+		&plugin.FailureError{Plugin: "p", Call: "start", Text: "t"},
 		&plugin.RequestError{Plugin: "p", Problem: "q"},
 		plugin.NewReplyError("p", "execute", "q", []byte("{")),
 		&plugin.ClosedError{Plugin: "p"},
 		errors.New("another one"),
 	}
 	for _, want := range errs {
-		l := connect(t, t.Context(), linkOptions{open: func(context.Context, OpenRequest) (plugin.Protocol, error) {
+		l := connect(t, t.Context(), linkOptions{open: func(context.Context, OpenRequest) (plugin.Library, error) {
 			return nil, errors.Join(fmt.Errorf("wrapped: %w", want), nil)
 		}})
 		if want == errs[len(errs)-1] {
@@ -212,9 +227,9 @@ func TestTypedErrorsCross(t *testing.T) {
 		}
 	}
 
-	l := mustConnect(t, linkOptions{open: opens(func([]byte, func([]byte) error) error { return errs[6] })})
+	l := mustConnect(t, linkOptions{open: opens(func([]byte, func([]byte) error) error { return plugin.NewReplyError("p", "execute", "q", []byte("{")) })})
 	var reply *plugin.ReplyError
-	if _, err := ask(t.Context(), l, "x"); !errors.As(err, &reply) || reply.Excerpt != "{" {
+	if _, err := ask(t.Context(), l.p, "x"); !errors.As(err, &reply) || reply.Excerpt != "{" {
 		t.Errorf("in a call: found %v", err)
 	}
 }
@@ -234,7 +249,7 @@ func TestDeadlineLeavesTheCallBehind(t *testing.T) {
 	})})
 	for _, request := range []string{"slow", "waits for a place"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		_, err := ask(ctx, l, request)
+		_, err := ask(ctx, l.p, request)
 		cancel()
 		var timeout *plugin.TimeoutError
 		if !errors.As(err, &timeout) || timeout.Call != "execute" || !errors.Is(err, context.DeadlineExceeded) {
@@ -242,7 +257,7 @@ func TestDeadlineLeavesTheCallBehind(t *testing.T) {
 		}
 	}
 	close(release)
-	if got, err := ask(t.Context(), l, "next"); err != nil || got != "next" {
+	if got, err := ask(t.Context(), l.p, "next"); err != nil || got != "next" {
 		t.Errorf("after the deadline: found %q, %v", got, err)
 	}
 }
@@ -257,10 +272,10 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
 	var timeout *plugin.TimeoutError
-	if _, err := ask(ctx, l, "x"); !errors.Is(err, context.Canceled) || errors.As(err, &timeout) {
+	if _, err := ask(ctx, l.p, "x"); !errors.Is(err, context.Canceled) || errors.As(err, &timeout) {
 		t.Errorf("found %v", err)
 	}
-	if _, err := ask(ctx, l, "x"); !errors.Is(err, context.Canceled) {
+	if _, err := ask(ctx, l.p, "x"); !errors.Is(err, context.Canceled) {
 		t.Errorf("found %v", err)
 	}
 }
@@ -276,7 +291,7 @@ func TestCloseEndsCallsInFlight(t *testing.T) {
 	errs := make(chan error)
 	for range 3 {
 		go func() {
-			_, err := ask(context.Background(), l, "x")
+			_, err := ask(context.Background(), l.p, "x")
 			errs <- err
 		}()
 	}
@@ -290,7 +305,7 @@ func TestCloseEndsCallsInFlight(t *testing.T) {
 			t.Errorf("in flight: found %v", err)
 		}
 	}
-	if _, err := ask(t.Context(), l, "x"); !errors.As(err, &closed) {
+	if _, err := ask(t.Context(), l.p, "x"); !errors.As(err, &closed) {
 		t.Errorf("later: found %v", err)
 	}
 }
@@ -314,7 +329,7 @@ func TestEndOfTheServerIsExplained(t *testing.T) {
 	})
 	errs := make(chan error)
 	go func() {
-		_, err := ask(context.Background(), l, "x")
+		_, err := ask(context.Background(), l.p, "x")
 		errs <- err
 	}()
 	<-entered
@@ -322,7 +337,7 @@ func TestEndOfTheServerIsExplained(t *testing.T) {
 	if err := <-errs; err != fate {
 		t.Errorf("in flight: found %v", err)
 	}
-	if _, err := ask(t.Context(), l, "x"); err != fate {
+	if _, err := ask(t.Context(), l.p, "x"); err != fate {
 		t.Errorf("later: found %v", err)
 	}
 	if l.Err() != fate {
@@ -335,7 +350,7 @@ func TestStartDeadline(t *testing.T) {
 	release := make(chan struct{})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	l := connect(t, ctx, linkOptions{open: func(context.Context, OpenRequest) (plugin.Protocol, error) {
+	l := connect(t, ctx, linkOptions{open: func(context.Context, OpenRequest) (plugin.Library, error) {
 		<-release
 		return nil, errors.New("too late")
 	}})

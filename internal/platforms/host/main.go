@@ -54,15 +54,17 @@ func run(ctx context.Context, worker, path string, in io.Reader, out io.Writer) 
 
 func open(ctx context.Context, worker, path string, found *manifest.Library, answer *platforms.Answer) (plugin.Library, error) {
 	if worker != "" {
-		process, err := loader.Start(ctx, loader.StartOptions{Worker: worker, Path: path, Digest: found.Digest, Stderr: os.Stderr})
-		library, _ := any(process).(plugin.Library) // until it is one
-		return library, err
+		return loader.Start(ctx, loader.StartOptions{Worker: worker, Path: path, Digest: found.Digest, Stderr: os.Stderr})
 	}
 	library, err := native.Open(ctx, native.Options{Path: path, Digest: found.Digest})
 	if err != nil || found.ABI.Family != manifest.FamilyNative {
 		return library, err
 	}
-	answer.LiveLayout = found.ABI.Layout // until a library tells its own
+	live, err := library.Layout()
+	if err != nil {
+		return nil, errors.Join(err, library.Close())
+	}
+	answer.LiveLayout = live.ABI.Layout
 	return library, nil
 }
 
