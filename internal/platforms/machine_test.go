@@ -1,7 +1,6 @@
 package platforms_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -56,7 +55,8 @@ func (m *machine) build(t *testing.T) {
 	m.host, m.worker = filepath.Join(m.dir, "host"+suffix), filepath.Join(m.dir, "loadr-worker"+suffix)
 }
 
-// ask has the machine's host go through the script.
+// ask has the machine's host go through the script. Its standard streams are files: Wine's own programs, which go on in
+// the background, would hold pipes open.
 func (m machine) ask(t *testing.T, library string, script platforms.Script, args ...string) platforms.Answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -65,17 +65,40 @@ func (m machine) ask(t *testing.T, library string, script platforms.Script, args
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out, errs bytes.Buffer
+	in, out, errs := m.file(t, text), m.file(t, nil), m.file(t, nil)
 	cmd := m.command(ctx, m.host, append(args, library)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &out, &errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, errs
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd.Args, err, errs.String())
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, content(t, errs))
 	}
 	var answer platforms.Answer
-	if err := json.Unmarshal(out.Bytes(), &answer); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd.Args, err, out.String())
+	if err := json.Unmarshal(content(t, out), &answer); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, content(t, out))
 	}
 	return answer
+}
+
+// file makes a file with that content, to be read from its beginning.
+func (m machine) file(t *testing.T, content []byte) *os.File {
+	t.Helper()
+	file, err := os.CreateTemp(m.dir, "stream-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
+	if _, err := file.WriteAt(content, 0); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func content(t *testing.T, file *os.File) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // native is this machine.

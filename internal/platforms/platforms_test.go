@@ -40,7 +40,7 @@ func library(t *testing.T, target manifest.Target, example string) string {
 func behaves(t *testing.T, m machine) {
 	for _, example := range []string{protocol, output, service} {
 		path := library(t, m.target, example)
-		for name, args := range map[string][]string{"in process": nil} {
+		for name, args := range map[string][]string{"in process": nil, "worker": {"-worker", m.worker}} {
 			t.Run(example+" "+name, func(t *testing.T) {
 				file := filepath.Join(m.dir, strings.ReplaceAll(t.Name(), "/", "-")+".txt")
 				answer := m.ask(t, path, scripts(t, file)[example], args...)
