@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"math"
 	"runtime/debug"
 
 	"github.com/loadr-plugins/loadr/loader/abistable"
@@ -24,8 +25,14 @@ func (l *Library) Layout() (*abistable.Report, error) {
 // processMemory is this process's memory as a layout.Memory.
 type processMemory struct{}
 
+// maxRead is more than any part of a layout takes, in bytes.
+const maxRead = 16 << 20
+
 // Read copies the bytes. Where there are none, the fault becomes an error.
 func (processMemory) Read(address, n uint64) (b []byte, err error) {
+	if address == 0 || n > maxRead || address > math.MaxUint64-n {
+		return nil, fmt.Errorf("expected %d bytes at %#x: no such memory", n, address)
+	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if problem := recover(); problem != nil {

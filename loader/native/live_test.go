@@ -1,6 +1,7 @@
 package native
 
 import (
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -77,7 +78,7 @@ func TestLiveLayoutIsThatOfTheFile(t *testing.T) {
 }
 
 func TestUnreadableMemoryIsAnError(t *testing.T) {
-	for _, address := range []uint64{0, 1, 0x1000, 1 << 46} {
+	for _, address := range []uint64{0, 1, 0x1000, 1 << 46, math.MaxUint64, math.MaxUint64 - 8} {
 		if b, err := (processMemory{}).Read(address, 8); err == nil || !strings.Contains(err.Error(), "expected 8 bytes at 0x") {
 			t.Errorf("%#x: found %x, %v", address, b, err)
 		}
