@@ -1,11 +1,19 @@
 package rust
 
 import (
+	"context"
+	"errors"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/loadr-plugins/loadr/internal/testplugin"
+	"github.com/loadr-plugins/loadr/loader"
+	"github.com/loadr-plugins/loadr/loader/native"
+	"github.com/loadr-plugins/loadr/loader/plugin"
 )
 
 const host = "x86_64-unknown-linux-gnu"
@@ -65,6 +73,102 @@ fn make() -> All { All }
 
 export_loadr_plugin! { protocol: make, info: info, service: || All, output: make }
 `, testplugin.RustOptions{})
+}
+
+const panicking = `use loadr_plugin_sdk::*;
+struct P;
+impl Protocol for P {
+    fn name(&self) -> &str { panic!("in name") }
+    fn execute(&self, request: Request) -> Result<Response, Error> {
+        if request.method == "PANIC" { panic!("in execute, {} headers", request.headers.len()) }
+        Ok(Response::new(200).body(request.body))
+    }
+}
+impl Output for P {
+    fn name(&self) -> &str { "p" }
+    fn start(&mut self, _: Json<'_>) -> Result<(), Error> { panic!("in start") }
+    fn on_samples(&mut self, _: Json<'_>) -> Result<(), Error> { panic!("in on_samples") }
+    fn on_snapshot(&mut self, _: Json<'_>) -> Result<(), Error> { panic!("in on_snapshot") }
+    fn finish(&mut self, _: Json<'_>) -> Result<(), Error> { panic!("in finish") }
+}
+impl Drop for P { fn drop(&mut self) { panic!("in drop") } }
+fn service() -> P { panic!("in the maker") }
+impl Service for P {
+    fn name(&self) -> &str { "p" }
+    fn start(&mut self, _: Json<'_>) -> Result<Value, Error> { Ok(Value::Null) }
+}
+export_loadr_plugin! { info: || Info::protocol("p", "0.1.0").scheme("p"), protocol: || P, output: || P, service: service }
+`
+
+// TestPanicsDoNotReachTheHost runs a library as authors build it in this very process, which would end with the first
+// panic that got out.
+func TestPanicsDoNotReachTheHost(t *testing.T) {
+	target, ok := loader.HostTarget()
+	if !ok {
+		t.Skip("this machine's target is not known")
+	}
+	path := testplugin.RustSource(t, target, panicking, testplugin.RustOptions{})
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lib, err := native.Open(t.Context(), native.Options{Path: path, Digest: digest.FromBytes(text), TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	protocolPanics(t, lib)
+	outputPanics(t, lib)
+	service, err := lib.Service(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failure *plugin.FailureError
+	if _, err := service.Start(t.Context(), []byte("{}")); !errors.As(err, &failure) || failure.Text != "make_service panicked: in the maker" {
+		t.Errorf("start of the service: %v", err)
+	}
+	if err := errors.Join(service.Close(), lib.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+func protocolPanics(t *testing.T, lib plugin.Library) {
+	protocol, err := lib.Protocol(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		reply, err := plugin.Do(t.Context(), protocol, plugin.Request{Method: "PANIC"})
+		if err != nil || reply.Error != "execute panicked: in execute, 0 headers" || reply.Status != 0 {
+			t.Fatalf("reply %+v, %v", reply, err)
+		}
+		if reply, err := plugin.Do(t.Context(), protocol, plugin.Request{Body: []byte("x")}); err != nil || string(reply.Body) != "x" {
+			t.Fatalf("reply after a panic %+v, %v", reply, err)
+		}
+	}
+	if err := protocol.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func outputPanics(t *testing.T, lib plugin.Library) {
+	output, err := lib.Output(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failure *plugin.FailureError
+	if err := output.Start(t.Context(), []byte("{}")); !errors.As(err, &failure) || failure.Text != "start panicked: in start" {
+		t.Errorf("start: %v", err)
+	}
+	for name, call := range map[string]func(context.Context, []byte) error{
+		"samples": output.Samples, "snapshot": output.Snapshot, "finish": output.Finish,
+	} {
+		if err := call(t.Context(), []byte("{}")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := output.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // compileErrors gives what the compiler says of a plugin that it refuses.
