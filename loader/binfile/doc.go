@@ -12,8 +12,7 @@
 // An Image is the memory of the library after relocation, read piece by piece: what its code would see when it begins to
 // run, as far as the file alone decides that.
 //
-// The package executes nothing. It does not judge: whether an image is a plugin, and fits
-// a platform, is for package loader. It reads one-machine images only; a universal Mach-O file is an error that names
-// its slices. Mach-O and PE images are read for 64-bit little-endian machines only, as there is no loadr target for
-// others.
+// The package executes nothing. It does not judge: whether an image is a plugin, and fits a platform, is for package
+// loader. It reads one-machine images only; a universal Mach-O file is an error that names its slices. Mach-O and PE
+// images are read for 64-bit little-endian machines only, as there is no loadr target for others.
 package binfile

@@ -67,7 +67,8 @@ var elfActions = map[elf.Machine]map[uint32]elfAction{
 func (e *elfImage) relocations() (relocations, error) {
 	const part = "relocations"
 	if e.dynamic[elf.DT_RELSZ] != 0 {
-		return nil, &UnsupportedError{manifest.ELF, "relocations with addends (DT_RELA)", "DT_REL, which " + e.machineName() + " does not use"}
+		found := "DT_REL, which " + e.machineName() + " does not use"
+		return nil, &UnsupportedError{manifest.ELF, "relocations with addends (DT_RELA)", found}
 	}
 	tables, err := e.relocationTables()
 	if err != nil {
@@ -201,7 +202,9 @@ func (r *elfRelocations) size(rela elf.Rela64) uint64 {
 }
 
 func (r *elfRelocations) apply(w *window) error {
-	first, _ := slices.BinarySearchFunc(r.relatives, w.address, func(e elfRelative, at uint64) int { return cmp.Compare(e.address, at) })
+	first, _ := slices.BinarySearchFunc(r.relatives, w.address, func(e elfRelative, at uint64) int {
+		return cmp.Compare(e.address, at)
+	})
 	for _, e := range r.relatives[first:] {
 		if e.address >= w.end {
 			break
@@ -226,7 +229,8 @@ func (r *elfRelocations) resolve(p pending) (uint64, error) {
 	const part = "memory"
 	e, rela := r.image, r.symbolics[p.table]
 	if r.action(rela) != elfSymbol {
-		return 0, e.damage(part, "the word at address %#x is known at run time only (relocation type %d)", p.address, uint32(rela.Info))
+		return 0, e.damage(part, "the word at address %#x is known at run time only (relocation type %d)",
+			p.address, uint32(rela.Info))
 	}
 	buf, err := e.memory.read("symbol table", e.dynamic[elf.DT_SYMTAB]+rela.Info>>32*elf.Sym64Size, elf.Sym64Size)
 	if err != nil {
@@ -235,9 +239,11 @@ func (r *elfRelocations) resolve(p pending) (uint64, error) {
 	s := e.symbol(buf)
 	switch kind := elf.ST_TYPE(s.Info); {
 	case elf.SectionIndex(s.Shndx) == elf.SHN_UNDEF:
-		return 0, e.damage(part, "the word at address %#x is the address of %s, which the image does not define", p.address, e.symbolName(s))
+		return 0, e.damage(part, "the word at address %#x is the address of %s, which the image does not define",
+			p.address, e.symbolName(s))
 	case kind == elf.STT_GNU_IFUNC || kind == elf.STT_TLS:
-		return 0, e.damage(part, "the word at address %#x is known at run time only (symbol %s, %v)", p.address, e.symbolName(s), kind)
+		return 0, e.damage(part, "the word at address %#x is known at run time only (symbol %s, %v)",
+			p.address, e.symbolName(s), kind)
 	}
 	return s.Value + uint64(rela.Addend), nil
 }

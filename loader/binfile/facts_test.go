@@ -75,6 +75,7 @@ func TestWindowsFacts(t *testing.T) {
 __declspec(dllimport) unsigned GetTickCount(void);
 __declspec(dllimport) void *GetDesktopWindow(void);
 int _DllMainCRTStartup(void *image, unsigned reason, void *r) { return GetTickCount() != 1; }
+int DllMainCRTStartup(void *image, unsigned reason, void *r) { return 1; } // what zig 0.17 calls it
 EXPORT void *a_window(void) { return GetDesktopWindow(); }
 int puts(const char *text) { return *text; }
 typedef void callback_function(void *image, unsigned reason, void *r);

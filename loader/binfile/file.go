@@ -27,12 +27,12 @@ type File struct {
 	Versions []Version
 	// Defines has the symbol versions that an ELF library offers, in file order, its own name among them.
 	Defines []string
-	// Constructors is the number of functions that run when the image is opened, as far as its headers say. ELF:
-	// DT_INIT and the entries of DT_INIT_ARRAY. DT_INIT is a function like the others, although the one that C compilers
-	// link in, _init, does nothing of its own; the usual Rust library for x86_64 has it and two in the array. Mach-O: the entries of initializer sections and LC_ROUTINES_64. PE: the
-	// entry point and the TLS callbacks. Not counted is what such a function calls in its turn, which in PE is every
-	// constructor of the C and C++ run-time, and code that runs for other reasons: resolvers of indirect functions
-	// (ELF), load methods of classes (Mach-O).
+	// Constructors is the number of functions that run when the image is opened, as far as its headers say. ELF: DT_INIT
+	// and the entries of DT_INIT_ARRAY. DT_INIT is a function like the others, although the one that C compilers link
+	// in, _init, does nothing unless a profiler is there; a plain Rust library for x86_64 has it and two in the array.
+	// Mach-O: the entries of initializer sections and LC_ROUTINES_64. PE: the entry point and the TLS callbacks. Not
+	// counted is what such a function calls in its turn, which in PE is every constructor of the C and C++ run-time, and
+	// code that runs for other reasons: resolvers of indirect functions (ELF), load methods of classes (Mach-O).
 	Constructors int
 
 	symbols symbolTable

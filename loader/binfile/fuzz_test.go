@@ -42,11 +42,14 @@ func FuzzMachO(f *testing.F) {
 }
 
 func FuzzPE(f *testing.F) {
-	const entry = "int puts(const char *s) { return 1; } int ENTRY(void *a, int b, void *c) { return 1; }"
-	start := []string{"-nostdlib", "-DENTRY=_DllMainCRTStartup"}
+	const entry = `int puts(const char *s) { return 1; }
+int _DllMainCRTStartup(void *image, unsigned reason, void *r) { return 1; }
+int DllMainCRTStartup(void *image, unsigned reason, void *r) { return 1; } // what zig 0.17 calls it
+__declspec(dllexport) int a_function(void) { return 1; }
+`
 	fuzz(f, manifest.PE,
-		testplugin.Zig(f, windows64, "x86_64-windows-gnu", "__declspec(dllexport) int a_function(void) { return 1; }"+entry, start...),
-		testplugin.Zig(f, windows64, "x86_64-windows-gnu", pointers+entry, append(start, "-fno-builtin")...),
+		testplugin.Zig(f, windows64, "x86_64-windows-gnu", entry, "-nostdlib", "-fno-builtin"),
+		testplugin.Zig(f, windows64, "x86_64-windows-gnu", pointers+entry, "-nostdlib", "-fno-builtin"),
 	)
 }
 

@@ -119,10 +119,19 @@ func TestTruncatedSaysSo(t *testing.T) {
 // TestDamaged changes random bytes, most of them in the tables at the beginning, and asks for an answer or an error
 // within little time and memory.
 func TestDamaged(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
+	images := map[string][]byte{
+		"elf pointers":     content(t, testplugin.Zig(t, linuxAMD64, "x86_64-linux-musl", pointers, "-s")),
+		"pe pointers":      content(t, testplugin.Zig(t, windows64, "x86_64-windows-gnu", pointers)),
+		"macho pointers":   content(t, testplugin.Zig(t, darwinARM, "aarch64-macos", pointers)),
+		"chained pointers": content(t, testplugin.Apple(t, darwinARM, pointers, "-fixup_chains")),
+	}
 	for format, image := range samples(t) {
+		images[string(format)] = image
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for name, image := range images {
 		failed := 0
-		for range 3000 {
+		for range 2000 {
 			damaged := bytes.Clone(image)
 			for range 1 + random.IntN(20) {
 				at := random.IntN(len(damaged))
@@ -134,12 +143,37 @@ func TestDamaged(t *testing.T) {
 			if err := readFrugally(t, bytes.NewReader(damaged), int64(len(damaged))); err != nil {
 				failed++
 				if !isTyped(err) {
-					t.Fatalf("%s: error %v", format, err)
+					t.Fatalf("%s: error %v", name, err)
 				}
 			}
 		}
 		if failed == 0 {
-			t.Errorf("%s: no damage was noticed", format)
+			t.Errorf("%s: no damage was noticed", name)
+		}
+	}
+}
+
+// TestDamagedPlugins changes bytes where a real plugin's types and relocations are.
+func TestDamagedPlugins(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, target := range []manifest.Target{linuxAMD64, "aarch64-unknown-linux-gnu", windows64, darwinARM} {
+		path := testplugin.RustSource(t, target, rustEcho, testplugin.RustOptions{})
+		image := content(t, path)
+		root := mustFind(t, open(t, path), rootModule)
+		s, _ := open(t, path).memory.at(root.Address)
+		header := s.offset + root.Address - s.address
+		for range 60 {
+			damaged := bytes.Clone(image)
+			for range 1 + random.IntN(400) {
+				near := header - 2000 + uint64(random.IntN(4000))
+				if random.IntN(2) == 0 {
+					near = uint64(random.IntN(len(damaged)))
+				}
+				damaged[near] = byte(random.Uint32())
+			}
+			if err := readFrugally(t, bytes.NewReader(damaged), int64(len(damaged))); err != nil && !isTyped(err) {
+				t.Fatalf("%s: %v", target, err)
+			}
 		}
 	}
 }

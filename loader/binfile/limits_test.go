@@ -203,6 +203,7 @@ __declspec(dllexport) volatile struct { int lookup, time, chain, name, addresses
 __declspec(dllexport) const char library[] = "library.dll";
 __declspec(dllexport) int a_function(void) { return 1; }
 int _DllMainCRTStartup(void *image, unsigned reason, void *r) { return 1; }
+int DllMainCRTStartup(void *image, unsigned reason, void *r) { return 1; } // what zig 0.17 calls it
 typedef void callback_function(void *image, unsigned reason, void *r);
 static void callback(void *image, unsigned reason, void *r) { filler[0].time = 1; }
 int _tls_index;

@@ -161,7 +161,8 @@ func (m *machoImage) command(f *File, kind uint32, body []byte) error {
 	need := map[uint32]int{ // bytes that the code below reads
 		uint32(macho.LoadCmdSegment64): segmentSize, uint32(macho.LoadCmdDylib): 24, loadWeakDylib: 24,
 		loadReexportDylib: 24, loadUpwardDylib: 24, uint32(macho.LoadCmdSymtab): 24, loadDyldInfo: 48,
-		loadDyldInfo | loadMustUnderstand: 48, loadExportsTrie: 16, loadChainedFixups: 16, loadBuildVersion: 24, loadRoutines64: 72,
+		loadDyldInfo | loadMustUnderstand: 48, loadExportsTrie: 16, loadChainedFixups: 16, loadBuildVersion: 24,
+		loadRoutines64: 72,
 	}[kind]
 	if len(body) < need {
 		return m.damage("load commands", "command %#x has %d bytes, expected %d", kind, len(body), need)

@@ -109,7 +109,8 @@ func (c *machoChains) readSegment(s segment, at uint64) error {
 	chain := chainSegment{segment: s, pageSize: uint64(order.Uint16(buf[4:])), format: order.Uint16(buf[6:]),
 		starts: at + chainSegmentSize, pages: uint64(order.Uint16(buf[20:]))}
 	if chain.format != chainPointer64 && chain.format != chainPointer64Offset {
-		return &UnsupportedError{manifest.MachO, "chained fix-ups of format 2 or 6 (64-bit pointers)", "format " + chainFormat(chain.format)}
+		return &UnsupportedError{manifest.MachO, "chained fix-ups of format 2 or 6 (64-bit pointers)",
+			"format " + chainFormat(chain.format)}
 	}
 	if chain.pageSize != 0x1000 && chain.pageSize != 0x4000 {
 		return c.image.damage(part, "pages of %d bytes", chain.pageSize)

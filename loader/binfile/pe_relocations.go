@@ -189,7 +189,9 @@ func (r *peRelocations) countImports(table, limit uint64) (uint64, error) {
 
 // apply leaves a word that is below the preferred base what it becomes by subtraction: an address outside of the image.
 func (r *peRelocations) apply(w *window) error {
-	first, _ := slices.BinarySearchFunc(r.words, w.address, func(word uint32, at uint64) int { return cmp.Compare(uint64(word), at) })
+	first, _ := slices.BinarySearchFunc(r.words, w.address, func(word uint32, at uint64) int {
+		return cmp.Compare(uint64(word), at)
+	})
 	for _, word := range r.words[first:] {
 		if !w.holds(uint64(word)) {
 			break // it begins in the margin at the end
