@@ -42,7 +42,8 @@ func checkHeap(t *testing.T, log string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if allocated := count(t, text, `total heap usage: ([\d,]+) allocs`); allocated < repeat {
+	allocated := count(t, text, `total heap usage: ([\d,]+) allocs`)
+	if allocated < repeat {
 		t.Errorf("expected valgrind to see every call's allocations, found %d", allocated)
 	}
 	for _, kind := range []string{"definitely", "indirectly"} {
@@ -50,9 +51,11 @@ func checkHeap(t *testing.T, log string) {
 			t.Errorf("%s lost: %d bytes\n%s", kind, lost, losses(string(text)))
 		}
 	}
-	if kept := count(t, text, `in use at exit: [\d,]+ bytes in ([\d,]+) blocks`); kept > maxKept {
+	kept := count(t, text, `in use at exit: [\d,]+ bytes in ([\d,]+) blocks`)
+	if kept > maxKept {
 		t.Errorf("in use at exit: expected at most %d blocks, found %d", maxKept, kept)
 	}
+	t.Logf("%d blocks allocated, %d in use at exit", allocated, kept)
 }
 
 // count reads the number in valgrind's words.
