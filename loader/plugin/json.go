@@ -22,126 +22,115 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Pro
 // accept, in one pass and some times faster; every reply goes through it. The error is a *SyntaxError.
 func Check(text []byte) error {
 	c := checker{text: text}
-	c.space()
-	if c.value(0) {
-		c.space()
-		if c.at == len(text) {
+	at := c.value(c.space(0), 0)
+	if at >= 0 {
+		if at = c.space(at); at == len(text) {
 			return nil
 		}
-		c.fail("unexpected text after the value")
+		c.fail(at, "unexpected text after the value")
 	}
-	return &SyntaxError{c.at, c.problem}
+	return c.err
 }
 
-// checker walks over a text and stops at the first problem, with at where it is.
+// checker walks over a text. Its methods take where something begins and give where it ends, or failed: positions stay in
+// registers.
 type checker struct {
-	text    []byte
-	at      int
-	problem string
+	text []byte
+	err  *SyntaxError // the first problem
 }
 
-func (c *checker) fail(problem string) bool {
-	c.problem = problem
-	return false
+const failed = -1
+
+func (c *checker) fail(at int, problem string) int {
+	c.err = &SyntaxError{at, problem}
+	return failed
 }
 
-// peek gives the next byte, or 0 at the end: no rule of JSON allows a zero byte outside of a string.
-func (c *checker) peek() byte {
-	if c.at < len(c.text) {
-		return c.text[c.at]
+// peek gives the byte there, or 0 at the end: no rule of JSON allows a zero byte outside of a string.
+func (c *checker) peek(at int) byte {
+	if at < len(c.text) {
+		return c.text[at]
 	}
 	return 0
 }
 
-func (c *checker) space() {
-	for c.at < len(c.text) {
-		switch c.text[c.at] {
-		case ' ', '\t', '\n', '\r':
-			c.at++
-		default:
-			return
-		}
+func (c *checker) space(at int) int {
+	for at < len(c.text) && c.text[at] <= ' ' && isSpace(c.text[at]) {
+		at++
 	}
+	return at
 }
 
-func (c *checker) value(depth int) bool {
-	switch b := c.peek(); b {
+func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
+
+func (c *checker) value(at, depth int) int {
+	switch b := c.peek(at); b {
 	case '{', '[':
 		if depth >= maxDepth {
-			return c.fail("nested too deeply")
+			return c.fail(at, "nested too deeply")
 		}
-		return c.list(b, depth+1)
+		return c.list(at, b, depth+1)
 	case '"':
-		return c.str()
+		return c.str(at)
 	case 't':
-		return c.word("true")
+		return c.word(at, "true")
 	case 'f':
-		return c.word("false")
+		return c.word(at, "false")
 	case 'n':
-		return c.word("null")
+		return c.word(at, "null")
 	default:
-		return c.number()
+		return c.number(at)
 	}
 }
 
 // list walks over an object or array.
-func (c *checker) list(open byte, depth int) bool {
+func (c *checker) list(at int, open byte, depth int) int {
 	end := open + 2 // in ASCII, ']' follows '[' after one more, and so do the braces
-	c.at++
-	c.space()
-	if c.peek() == end {
-		c.at++
-		return true
+	at = c.space(at + 1)
+	if c.peek(at) == end {
+		return at + 1
 	}
-	for c.member(open, depth) {
-		switch c.peek() {
+	for {
+		if open == '{' {
+			if at = c.key(at); at < 0 {
+				return failed
+			}
+		}
+		if at = c.value(at, depth); at < 0 {
+			return failed
+		}
+		at = c.space(at)
+		switch c.peek(at) {
 		case ',':
-			c.at++
-			c.space()
+			at = c.space(at + 1)
 		case end:
-			c.at++
-			return true
+			return at + 1
 		default:
-			return c.fail("expected a comma or the end of the array or object")
+			return c.fail(at, "expected a comma or the end of the array or object")
 		}
 	}
-	return false
 }
 
-// member walks over one value, with its key in an object, and the space behind it.
-func (c *checker) member(open byte, depth int) bool {
-	if open == '{' && !c.key() {
-		return false
+// key walks over an object's key up to its value.
+func (c *checker) key(at int) int {
+	if c.peek(at) != '"' {
+		return c.fail(at, "expected a key in quotes")
 	}
-	if !c.value(depth) {
-		return false
+	if at = c.str(at); at < 0 {
+		return failed
 	}
-	c.space()
-	return true
+	at = c.space(at)
+	if c.peek(at) != ':' {
+		return c.fail(at, "expected a colon after the key")
+	}
+	return c.space(at + 1)
 }
 
-func (c *checker) key() bool {
-	if c.peek() != '"' {
-		return c.fail("expected a key in quotes")
+func (c *checker) word(at int, w string) int {
+	if len(c.text)-at < len(w) || string(c.text[at:at+len(w)]) != w {
+		return c.fail(at, "expected a value")
 	}
-	if !c.str() {
-		return false
-	}
-	c.space()
-	if c.peek() != ':' {
-		return c.fail("expected a colon after the key")
-	}
-	c.at++
-	c.space()
-	return true
-}
-
-func (c *checker) word(w string) bool {
-	if len(c.text)-c.at < len(w) || string(c.text[c.at:c.at+len(w)]) != w {
-		return c.fail("expected a value")
-	}
-	c.at += len(w)
-	return true
+	return at + len(w)
 }
 
 // Words of 8 equal bytes.
@@ -153,123 +142,121 @@ const (
 	highs   = each * 0x80
 )
 
-// plain counts the bytes at the beginning of text that need no look at their neighbours: printable ASCII without quote and
-// backslash. Most of a string is that, above all a body in base64, so it looks at 8 bytes at a time. A byte's high bit in
-// marks says that the byte has its own set, or is less than a space, or equals a quote or a backslash. A subtraction that
-// borrows spoils only the bytes above, so the lowest mark is right.
-func plain(text []byte) int {
-	n := 0
-	for ; len(text)-n >= 8; n += 8 {
-		w := binary.LittleEndian.Uint64(text[n:])
+// plain walks over the bytes that need no look at their neighbours: printable ASCII without quote and backslash. Most of
+// a string is that, above all a body in base64, so it looks at 8 bytes at a time. A byte's high bit in marks says that the
+// byte has its own set, or is less than a space, or equals a quote or a backslash. A subtraction that borrows spoils only
+// the bytes above, so the lowest mark is right.
+func plain(text []byte, at int) int {
+	for ; len(text)-at >= 8; at += 8 {
+		w := binary.LittleEndian.Uint64(text[at:])
 		marks := (w | (w - spaces) | ((w ^ quotes) - each) | ((w ^ slashes) - each)) & highs
 		if marks != 0 {
-			return n + bits.TrailingZeros64(marks)/8
+			return at + bits.TrailingZeros64(marks)/8
 		}
 	}
-	for ; n < len(text); n++ {
-		if b := text[n]; b < ' ' || b >= utf8.RuneSelf || b == '"' || b == '\\' {
+	for ; at < len(text); at++ {
+		if b := text[at]; b < ' ' || b >= utf8.RuneSelf || b == '"' || b == '\\' {
 			break
 		}
 	}
-	return n
+	return at
 }
 
 // str walks over a string, from quote to quote.
-func (c *checker) str() bool {
-	c.at++
+func (c *checker) str(at int) int {
+	at++
 	for {
-		c.at += plain(c.text[c.at:])
-		if c.at == len(c.text) {
-			return c.fail("unexpected end in a string")
+		at = plain(c.text, at)
+		if at == len(c.text) {
+			return c.fail(at, "unexpected end in a string")
 		}
-		if c.text[c.at] == '"' {
-			c.at++
-			return true
+		if c.text[at] == '"' {
+			return at + 1
 		}
-		if !c.special() {
-			return false
+		if at = c.special(at); at < 0 {
+			return failed
 		}
 	}
 }
 
 // special walks over one character that is not plain.
-func (c *checker) special() bool {
-	switch b := c.text[c.at]; {
+func (c *checker) special(at int) int {
+	switch b := c.text[at]; {
 	case b == '\\':
-		return c.escape()
+		return c.escape(at + 1)
 	case b < ' ':
-		return c.fail("control character in a string")
+		return c.fail(at, "control character in a string")
 	}
-	r, size := utf8.DecodeRune(c.text[c.at:])
+	r, size := utf8.DecodeRune(c.text[at:])
 	if r == utf8.RuneError && size == 1 {
-		return c.fail("not UTF-8")
+		return c.fail(at, "not UTF-8")
 	}
-	c.at += size
-	return true
+	return at + size
 }
 
-func (c *checker) escape() bool {
-	c.at++
-	switch c.peek() {
+func (c *checker) escape(at int) int {
+	switch c.peek(at) {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		c.at++
-		return true
+		return at + 1
 	case 'u':
-		return c.hex4()
+		return c.hex4(at + 1)
 	}
-	return c.fail("unknown escape in a string")
+	return c.fail(at, "unknown escape in a string")
 }
 
-func (c *checker) hex4() bool {
-	c.at++
+func (c *checker) hex4(at int) int {
 	for range 4 {
-		switch b := c.peek(); {
+		switch b := c.peek(at); {
 		case '0' <= b && b <= '9', 'a' <= b && b <= 'f', 'A' <= b && b <= 'F':
-			c.at++
+			at++
 		default:
-			return c.fail("expected four hexadecimal digits")
+			return c.fail(at, "expected four hexadecimal digits")
 		}
 	}
-	return true
+	return at
 }
 
-func (c *checker) number() bool {
-	start := c.at
-	if c.peek() == '-' {
-		c.at++
+func (c *checker) number(at int) int {
+	start := at
+	if c.peek(at) == '-' {
+		at++
 	}
-	if c.peek() == '0' {
-		c.at++
-	} else if !c.digits() {
-		if c.at == start {
-			return c.fail("expected a value")
+	whole := at
+	if c.peek(at) == '0' {
+		at++
+	} else if at = c.digits(at); at == whole {
+		if at == start {
+			return c.fail(at, "expected a value")
 		}
-		return c.fail("expected a digit")
+		return c.fail(at, "expected a digit")
 	}
-	if c.peek() == '.' {
-		c.at++
-		if !c.digits() {
-			return c.fail("expected a digit")
+	if c.peek(at) == '.' {
+		fraction := at + 1
+		if at = c.digits(fraction); at == fraction {
+			return c.fail(at, "expected a digit")
 		}
 	}
-	return c.exponent()
+	return c.exponent(at)
 }
 
-func (c *checker) exponent() bool {
-	if b := c.peek(); b != 'e' && b != 'E' {
-		return true
+func (c *checker) exponent(at int) int {
+	if b := c.peek(at); b != 'e' && b != 'E' {
+		return at
 	}
-	c.at++
-	if b := c.peek(); b == '+' || b == '-' {
-		c.at++
+	at++
+	if b := c.peek(at); b == '+' || b == '-' {
+		at++
 	}
-	return c.digits() || c.fail("expected a digit")
+	end := c.digits(at)
+	if end == at {
+		return c.fail(at, "expected a digit")
+	}
+	return end
 }
 
-func (c *checker) digits() bool {
-	start := c.at
-	for b := c.peek(); '0' <= b && b <= '9'; b = c.peek() {
-		c.at++
+func (c *checker) digits(at int) int {
+	for b := c.peek(at); '0' <= b && b <= '9'; b = c.peek(at) {
+		at++
 	}
-	return c.at > start
+	return at
 }
