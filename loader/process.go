@@ -62,6 +62,12 @@ func (p *Process) Kill() {
 	p.kill()
 }
 
+// Done is closed when the plugin can no longer be called, because the worker has ended or was closed; Err then says why.
+func (p *Process) Done() <-chan struct{} { return p.client.Done() }
+
+// Err gives what calls fail with once Done is closed: *plugin.CrashError or *plugin.ClosedError. It is nil before.
+func (p *Process) Err() error { return p.client.Err() }
+
 // Pid gives the worker's process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 

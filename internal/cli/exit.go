@@ -60,7 +60,8 @@ var outcomes = []outcome{
 		is[manifest.Errors], is[*manifest.Error], is[*publish.GateError], is[*install.IncompatibleError], mismatch(true),
 		is[*registry.InvalidArtifactError], is[*loader.InspectError], is[*archive.Error], is[*info.NoPluginError],
 		is[*plugin.MissingSymbolError], is[*plugin.VersionError], is[*plugin.ReplyError], is[*plugin.OpenError],
-		is[*plugin.FamilyError], is[*folder.NoManifestError], is[*publish.NoLibraryError], is[*registry.MergeError],
+		is[*plugin.FamilyError], is[*plugin.LayoutError], is[*plugin.PartError], is[*plugin.ModuleError], is[*plugin.ConstructorError],
+		is[*folder.NoManifestError], is[*publish.NoLibraryError], is[*registry.MergeError],
 		found(install.Incompatible),
 	}},
 	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], found(install.Drifted)}},
@@ -78,6 +79,7 @@ var outcomes = []outcome{
 	}},
 	{exitFailure, "syntax", []func(error) (any, bool){is[*lockfile.SyntaxError], is[*lockfile.SizeError]}}, // loadr.toml or loadr.lock
 	{exitFailure, "crash", []func(error) (any, bool){is[*plugin.CrashError]}},
+	{exitFailure, "refused", []func(error) (any, bool){is[*plugin.FailureError]}}, // by the plugin
 	{exitFailure, "timeout", []func(error) (any, bool){is[*plugin.TimeoutError]}},
 }
 

@@ -13,23 +13,18 @@ import (
 	"github.com/loadr-plugins/loadr/loader/plugin"
 )
 
-// callFlags are the parts of a request.
-type callFlags struct {
-	url, method, body, options, config, request string
-	headers                                     []string
-	timeout                                     time.Duration
+// requestFlags are the parts of a request.
+type requestFlags struct {
+	url, method, body, options, request string
+	headers                             []string
 }
 
 // build makes the request's JSON.
-func (f *callFlags) build(stdin io.Reader, defaults json.RawMessage) ([]byte, error) {
+func (f *requestFlags) build(stdin io.Reader, config json.RawMessage, timeout time.Duration) (_ []byte, err error) {
 	if f.request != "" {
-		return f.whole(defaults)
+		return f.whole(config)
 	}
-	config, err := merge(defaults, f.config)
-	if err != nil {
-		return nil, err
-	}
-	r := plugin.Request{Method: f.method, URL: f.url, TimeoutMS: f.timeout.Milliseconds(), Config: config}
+	r := plugin.Request{Method: f.method, URL: f.url, TimeoutMS: timeout.Milliseconds(), Config: config}
 	if r.Headers, err = parseHeaders(f.headers); err != nil {
 		return nil, err
 	}
@@ -46,7 +41,7 @@ func (f *callFlags) build(stdin io.Reader, defaults json.RawMessage) ([]byte, er
 }
 
 // whole takes a request object as it is, but for a config that it leaves out.
-func (f *callFlags) whole(defaults json.RawMessage) ([]byte, error) {
+func (f *requestFlags) whole(config json.RawMessage) ([]byte, error) {
 	text := []byte(f.request)
 	if file, ok := strings.CutPrefix(f.request, "@"); ok {
 		var err error
@@ -61,7 +56,7 @@ func (f *callFlags) whole(defaults json.RawMessage) ([]byte, error) {
 	if _, ok := object["config"]; ok {
 		return text, nil
 	}
-	object["config"] = defaults
+	object["config"] = config
 	return json.Marshal(object)
 }
 

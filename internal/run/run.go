@@ -18,9 +18,11 @@ import (
 	"github.com/loadr-plugins/loadr/manifest"
 )
 
-// Plugin is a protocol plugin that may be started.
+// Plugin is a protocol, output or service plugin that may be started.
 type Plugin struct {
 	Name string
+	// Kind is the manifest's word; empty for a bare library, which only says when it runs what it makes.
+	Kind manifest.Kind
 	// Config is the manifest's [config] as a JSON object; empty for a bare library.
 	Config json.RawMessage
 
@@ -29,14 +31,14 @@ type Plugin struct {
 	family manifest.Family
 }
 
-// KindError is a plugin that takes no requests.
+// KindError is a plugin of a kind that is not started by itself.
 type KindError struct {
 	Name string        `json:"name"`
 	Kind manifest.Kind `json:"kind"`
 }
 
 func (e *KindError) Error() string {
-	return fmt.Sprintf("plugin %q is of kind %s; only protocol plugins can be called", e.Name, e.Kind)
+	return fmt.Sprintf("plugin %q is of kind %s; expected one of kind protocol, output or service", e.Name, e.Kind)
 }
 
 // Installed gives a plugin of a plugins directory. One that we installed must still be the bytes that were installed: the
@@ -77,7 +79,9 @@ func inDir(dir string) (*Plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Plugin.Kind != manifest.Protocol {
+	switch m.Plugin.Kind {
+	case manifest.Protocol, manifest.Output, manifest.Service:
+	default:
 		return nil, &KindError{m.Plugin.Name, m.Plugin.Kind}
 	}
 	file := filepath.Join(dir, m.Plugin.Entry)
@@ -88,13 +92,13 @@ func inDir(dir string) (*Plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Config = m.ConfigJSON()
+	p.Kind, p.Config = m.Plugin.Kind, m.ConfigJSON()
 	return p, nil
 }
 
 // library inspects a library. hint is the manifest's word on its family, empty for none.
 func library(name, path string, hint manifest.Family) (*Plugin, error) {
-	report, err := loader.Inspect(path)
+	report, err := loader.InspectAs(path, hint)
 	if err != nil {
 		return nil, err
 	}
