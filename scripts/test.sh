@@ -37,7 +37,7 @@ step_lint() {
 # Several tests build the programs or ask the go command, which the cache of test results does not see: -count=1.
 # The packages of $apart are left to steps of their own: what takes their time are compilers, emulators and other programs,
 # where the race detector sees nothing.
-apart='/internal/(oracle|platforms|bench)(/|$)'
+apart='/internal/(oracle|platforms)(/|$)'
 step_test() { go list ./... | grep -Ev "$apart" | xargs go test -race -count=1 -timeout 20m; }
 step_nocgo() { CGO_ENABLED=0 go test -count=1 -timeout 10m -gcflags=all=-d=checkptr ./loader/native/... ./loader/worker/...; }
 
