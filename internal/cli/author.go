@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
@@ -228,7 +227,7 @@ func (a *app) runPublish(ctx context.Context, o publish.Options) error {
 
 // probe runs a library in a worker of its own and asks what it is.
 func probe(ctx context.Context, library string, want digest.Digest, family manifest.Family) (publish.Probed, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	p, err := loader.Start(ctx, loader.StartOptions{Path: library, Digest: want, Family: family})
 	if err != nil {

@@ -19,20 +19,29 @@ import (
 )
 
 func newInfoCmd(a *app) *cobra.Command {
-	return &cobra.Command{
+	var probe bool
+	cmd := &cobra.Command{
 		Use:   "info TARGET",
 		Short: "Describe a plugin without running a byte of it",
 		Long: `Info describes an installed plugin (NAME), a release in a registry (REF), a folder, an archive (.tar.gz, .zip), an OCI
-image layout, or a bare library of any platform. A path starts with . or /, or names a file that is there.`,
+image layout, or a bare library of any platform. A path starts with . or /, or names a file that is there.
+
+With --probe it also opens the library in a process of its own, asks it what it is, and compares that with plugin.toml.
+This runs the plugin's code: an installed plugin, a folder or a library of this machine's platform.`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, words []string) error {
 			p, err := a.describe(cmd.Context(), words[0])
 			if err != nil {
 				return err
 			}
+			if probe {
+				return a.infoProbed(cmd.Context(), words[0], p)
+			}
 			return a.print(p, func() { a.printInfo(p) })
 		},
 	}
+	cmd.Flags().BoolVar(&probe, "probe", false, "also open the library in a process of its own and ask it what it is")
+	return cmd
 }
 
 func (a *app) describe(ctx context.Context, target string) (*info.Plugin, error) {
