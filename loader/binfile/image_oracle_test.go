@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -51,6 +52,49 @@ func TestRustAgainstLLVM(t *testing.T) {
 			compareWords(t, f, contents(t, path), changes(t, path, f))
 			checkHeader(t, f)
 		})
+	}
+}
+
+// TestRustWithChains has a plugin linked in the form of Apple's own tools, which zig's linker does not make. Neither do
+// the tools at hand print it: whatever differs from the file must be an address of the image.
+func TestRustWithChains(t *testing.T) {
+	sdk, err := filepath.Abs(filepath.Join("testdata", "sdk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := "RUSTFLAGS=-Clinker=rust-lld -Clinker-flavor=ld64.lld"
+	for _, argument := range []string{"-fixup_chains", "-undefined", "dynamic_lookup", "-syslibroot", sdk} {
+		flags += " -Clink-arg=" + argument
+	}
+	path := testplugin.RustSource(t, darwinARM, rustEcho, testplugin.RustOptions{Env: []string{"SDKROOT=" + sdk, flags}})
+	f := open(t, path)
+	m := imageOf(t, f)
+	if _, is := m.tables.(*machoChains); !is {
+		t.Fatalf("image has %T, want chained fix-ups", m.tables)
+	}
+	checkHeader(t, f)
+	changed, unknown := 0, 0
+	for _, p := range contents(t, path) {
+		for at := (p.address + 7) &^ 7; at+8 <= p.address+uint64(len(p.data)); at += 8 {
+			buf, err := m.Read(at, 8)
+			if err != nil {
+				expect(t, "import", err, "which may be another library's")
+				unknown++
+				continue
+			}
+			word := binary.LittleEndian.Uint64(buf)
+			if word == binary.LittleEndian.Uint64(p.data[at-p.address:]) {
+				continue
+			}
+			changed++
+			if _, inside := m.memory.at(word); !inside {
+				t.Fatalf("word at %#x is %#x, outside of the image", at, word)
+			}
+		}
+	}
+	t.Logf("%d words relocated, %d unknown", changed, unknown)
+	if changed < 1000 || unknown < 10 {
+		t.Error("too little was relocated")
 	}
 }
 
