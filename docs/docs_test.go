@@ -4,7 +4,7 @@
 // sdk in the working directory. A line that starts with "$ " is a command; the lines after it are what it prints, on either stream,
 // where "..." stands for any text, and alone on a line for any lines. "# exit 12" at a command's end is the exit code that it
 // must have; without it, zero. A block that starts with ```console needs TOOL... is left out where a tool is missing. Where
-// there is cargo, examples/echo-proto is built for this machine beforehand.
+// there is cargo, the examples in Rust are built for this machine beforehand.
 package docs
 
 import (
@@ -35,7 +35,7 @@ func TestEveryCommandShown(t *testing.T) {
 		t.Skip("no bash: the pages' commands are not run")
 	}
 	bin := buildPrograms(t)
-	var rust *library
+	var rust []library
 	t.Run("rust", func(t *testing.T) { rust = buildRust(t) }) // a test of its own, so that only this part is skipped without cargo
 	pages, err := filepath.Glob("*.md")
 	if err != nil {
@@ -70,13 +70,16 @@ func buildPrograms(t *testing.T) string {
 // library is a compiled file and where it belongs in an example's folder.
 type library struct{ file, place string }
 
-func buildRust(t *testing.T) *library {
+func buildRust(t *testing.T) (built []library) {
 	target, ok := loader.HostTarget()
 	if !ok {
 		t.Skip("the platform of this machine is not known")
 	}
-	file := testplugin.Rust(t, target, "examples/echo-proto", testplugin.RustOptions{})
-	return &library{file, filepath.Join("examples", "echo-proto", "target", string(target), "release", filepath.Base(file))}
+	for _, name := range []string{"echo-proto", "snapshot-output", "token-service"} {
+		file := testplugin.Rust(t, target, "examples/"+name, testplugin.RustOptions{})
+		built = append(built, library{file, filepath.Join("examples", name, "target", string(target), "release", filepath.Base(file))})
+	}
+	return built
 }
 
 var exitComment = regexp.MustCompile(`\s+# exit (\d+)$`)
@@ -141,13 +144,13 @@ func toolHomes() []string {
 }
 
 // runSession runs all commands in one shell, so that cd and export last.
-func runSession(t *testing.T, bin, page string, rust *library, commands []command) {
+func runSession(t *testing.T, bin, page string, rust []library, commands []command) {
 	home := t.TempDir()
 	for _, folder := range []string{"examples", "sdk"} {
 		copySources(t, filepath.Join("..", folder), filepath.Join(home, "work", folder))
 	}
-	if rust != nil {
-		copyFile(t, rust.file, filepath.Join(home, "work", rust.place))
+	for _, lib := range rust {
+		copyFile(t, lib.file, filepath.Join(home, "work", lib.place))
 	}
 	var script strings.Builder
 	for i, c := range commands {
