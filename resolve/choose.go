@@ -102,6 +102,9 @@ func (s *search) locked() (int, error) {
 // newest gives the index of the newest version that fits, else -1.
 func (s *search) newest() (int, error) {
 	for i := range s.candidates {
+		if s.reasons[i].Code != "" {
+			continue // the locked one, which was looked at before
+		}
 		if fits, err := s.examine(i, false); fits || err != nil {
 			return i, err
 		}
@@ -169,7 +172,7 @@ func (s *search) choice(chosen int) Choice {
 	return c
 }
 
-// rejected lists the reasons, with one for a locked version that is no longer listed.
+// rejected lists the reasons.
 func (s *search) rejected() []Rejection {
 	out := make([]Rejection, 0, len(s.reasons))
 	for _, r := range s.reasons {
@@ -177,10 +180,18 @@ func (s *search) rejected() []Rejection {
 			out = append(out, r)
 		}
 	}
-	if s.Locked == "" || slices.ContainsFunc(s.candidates, func(v *semver.Version) bool { return v.Original() == s.Locked }) {
+	if s.Locked == "" {
 		return out
 	}
-	gone := Rejection{s.Locked, Gone, "locked, but no longer offered"}
-	at, _ := slices.BinarySearchFunc(out, gone, func(a, b Rejection) int { return Compare(b.Version, a.Version) })
-	return slices.Insert(out, at, gone)
+	return withGone(out, s.candidates, s.Locked)
+}
+
+// withGone adds a reason for a locked version that is no longer listed.
+func withGone(rejected []Rejection, listed []*semver.Version, locked string) []Rejection {
+	if slices.ContainsFunc(listed, func(v *semver.Version) bool { return v.Original() == locked }) {
+		return rejected
+	}
+	gone := Rejection{locked, Gone, "locked, but no longer offered"}
+	at, _ := slices.BinarySearchFunc(rejected, gone, func(a, b Rejection) int { return Compare(b.Version, a.Version) })
+	return slices.Insert(rejected, at, gone)
 }

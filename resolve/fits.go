@@ -32,7 +32,9 @@ type Offer struct {
 	// RequiresABI is the range of the host's own ABI version that the plugin asks for besides what its libraries were
 	// built against; empty for none.
 	RequiresABI string
-	Targets     []TargetOffer
+	// RequiresPlugins has the ranges of other plugins that it requires, by name.
+	RequiresPlugins map[string]string
+	Targets         []TargetOffer
 	// Withdrawn is the reason for which the author withdrew the version; empty while it stands.
 	Withdrawn string
 	// Problem says why the version is not usable at all: it is not a plugin, or its index contradicts itself. Empty
@@ -62,6 +64,8 @@ const (
 	ABI         Code = "abi"          // built against an interface that the host does not accept
 	RequiresABI Code = "requires-abi" // asks for another host version
 	Libc        Code = "libc"         // needs a newer C library
+	Required    Code = "required"     // outside of what a chosen plugin requires
+	Conflict    Code = "conflict"     // requires what can't be had together with the rest
 	Gone        Code = "gone"         // locked, but no longer offered
 )
 

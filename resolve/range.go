@@ -21,7 +21,11 @@ const MaxRange = 256
 type Range struct {
 	text   string
 	groups []group
+	every  bool // pre-releases too
 }
+
+// anyVersion allows everything, where ranges were looked at before.
+var anyVersion = Range{every: true}
 
 // group is the comparators between two ||.
 type group struct {
@@ -105,7 +109,7 @@ func (r Range) Allows(version string) bool {
 
 func (r Range) allows(v *semver.Version) bool {
 	if len(r.groups) == 0 {
-		return v.Prerelease() == ""
+		return r.every || v.Prerelease() == ""
 	}
 	return slices.ContainsFunc(r.groups, func(g group) bool {
 		return (v.Prerelease() == "" || g.names(v)) && g.all.Check(v)

@@ -19,7 +19,8 @@ const module = "github.com/loadr-plugins/loadr/"
 // internal/publish; what faces people is internal/cli.
 var allowed = map[string][]string{
 	"manifest":              {},
-	"resolve":               {"manifest"},
+	"resolve":               {"manifest", "resolve/pubgrub"},
+	"resolve/pubgrub":       {},
 	"lockfile":              {"manifest"},
 	"cache":                 {"internal/fsx"},
 	"registry":              {"manifest", "internal/fsx", "registry/directory"},
