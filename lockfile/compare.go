@@ -11,8 +11,8 @@ import (
 // Drift is one thing on which loadr.toml and loadr.lock disagree, or that the lock lacks.
 type Drift struct {
 	Plugin string `json:"plugin,omitempty"` // empty for the head
-	Field  string `json:"field"`            // plugin, version, registry, target, host.abi.c, host.glibc, options.targets
-	Want   string `json:"want"`             // by loadr.toml; empty for nothing
+	Field  string `json:"field"`            // plugin, version, registry, requires NAME, target, host.abi.c, host.glibc, options.targets
+	Want   string `json:"want"`             // by loadr.toml, or by the plugin that requires; empty for nothing
 	Found  string `json:"found"`            // in loadr.lock; empty for nothing
 }
 
@@ -24,7 +24,11 @@ func (d Drift) String() string {
 			what += ": " + d.Field
 		}
 	}
-	return fmt.Sprintf("%s: %s says %s, %s says %s", what, ProjectName, orNothing(d.Want), LockName, orNothing(d.Found))
+	by := ProjectName
+	if strings.HasPrefix(d.Field, "requires ") {
+		by = "the plugin"
+	}
+	return fmt.Sprintf("%s: %s says %s, %s says %s", what, by, orNothing(d.Want), LockName, orNothing(d.Found))
 }
 
 func orNothing(s string) string {
@@ -40,7 +44,7 @@ func Compare(p *Project, l *Lock, allows func(rng, version string) bool) []Drift
 	if l == nil {
 		l = &Lock{}
 	}
-	out, reached := compareHead(p, l), l.reached(p)
+	out, reached := compareHead(p, l), l.Reached(p)
 	for _, name := range names(p, l) {
 		wanted, isWanted := p.Plugin(name)
 		locked, isLocked := l.Plugin(name)
@@ -53,6 +57,7 @@ func Compare(p *Project, l *Lock, allows func(rng, version string) bool) []Drift
 			out = append(out, Drift{name, "plugin", "", locked.Version})
 		}
 		if isLocked {
+			out = append(out, l.unmet(locked, allows)...)
 			out = append(out, lacking(locked, l.Targets)...)
 		}
 	}
@@ -84,18 +89,19 @@ func comparePlugin(wanted ProjectPlugin, locked Plugin, allows func(rng, version
 	return out
 }
 
-// lacking lists the targets of the head that a plugin has nothing for.
-func lacking(p Plugin, targets []manifest.Target) (out []Drift) {
-	for _, t := range targets {
-		if _, ok := p.For(t); !ok {
-			out = append(out, Drift{p.Name, "target", string(t), ""})
+// unmet lists the requirements of a locked plugin that the locked versions of others do not meet.
+func (l *Lock) unmet(p Plugin, allows func(rng, version string) bool) (out []Drift) {
+	for _, d := range p.Dependencies {
+		if other, _ := l.Plugin(d.Name); !allows(d.Range, other.Version) {
+			out = append(out, Drift{p.Name, "requires " + d.Name, d.Range, other.Version})
 		}
 	}
 	return out
 }
 
-// reached gives the names of the locked plugins that the project wants, and of those that they require in turn.
-func (l *Lock) reached(p *Project) map[string]bool {
+// Reached gives the names of the locked plugins that a project wants, and of those that they require in turn: what else is
+// locked is wanted by nobody.
+func (l *Lock) Reached(p *Project) map[string]bool {
 	out := map[string]bool{}
 	var queue []string
 	for _, q := range p.Plugins {
@@ -106,7 +112,19 @@ func (l *Lock) reached(p *Project) map[string]bool {
 		queue = queue[1:]
 		if locked, ok := l.Plugin(name); ok && !out[name] {
 			out[name] = true
-			queue = append(queue, locked.Dependencies...)
+			for _, d := range locked.Dependencies {
+				queue = append(queue, d.Name)
+			}
+		}
+	}
+	return out
+}
+
+// lacking lists the targets of the head that a plugin has nothing for.
+func lacking(p Plugin, targets []manifest.Target) (out []Drift) {
+	for _, t := range targets {
+		if _, ok := p.For(t); !ok {
+			out = append(out, Drift{p.Name, "target", string(t), ""})
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package lockfile
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,7 +12,7 @@ import (
 
 // inRange stands for package resolve: a range here is a prefix.
 func inRange(rng, version string) bool {
-	return rng == "*" || len(version) >= len(rng) && version[:len(rng)] == rng
+	return rng == "*" || strings.HasPrefix(version, strings.TrimPrefix(rng, "^"))
 }
 
 func agreeing() (*Project, *Lock) {
@@ -36,8 +37,10 @@ func TestCompare(t *testing.T) {
 		}, []Drift{{"redis", "plugin", "^1", ""}}},
 		{"locked and not wanted", func(p *Project, _ *Lock) { p.Plugins = p.Plugins[:1] }, []Drift{{"kafka", "plugin", "", "2.1.4"}}},
 		{"locked for each other only", func(p *Project, l *Lock) {
-			p.Plugins, l.Plugins[1].Dependencies = nil, []string{"kafka"}
+			p.Plugins, l.Plugins[1].Dependencies = nil, []Dependency{{"kafka", "*"}}
 		}, []Drift{{"echo-proto", "plugin", "", "0.1.0"}, {"kafka", "plugin", "", "2.1.4"}}},
+		{"a requirement that does not hold", func(_ *Project, l *Lock) { l.Plugins[0].Dependencies[0].Range = "^0.2" },
+			[]Drift{{"kafka", "requires echo-proto", "^0.2", "0.1.0"}}},
 		{"another range", func(p *Project, _ *Lock) { p.Plugins[1].Version = "3" }, []Drift{{"kafka", "version", "3", "2.1.4"}}},
 		{"another registry", func(p *Project, _ *Lock) { p.Plugins[1].Registry = "local/plugins" }, []Drift{{"kafka", "registry", "local/plugins", "registry.example/perf"}}},
 		{"range and registry", func(p *Project, _ *Lock) {
@@ -83,6 +86,9 @@ func TestCompareAgreesWithItself(t *testing.T) {
 		l := genLock.Draw(t, "lock")
 		p := &Project{Host: l.Host}
 		for _, q := range l.Plugins {
+			for i := range q.Dependencies {
+				q.Dependencies[i].Range = "*"
+			}
 			p.Plugins = append(p.Plugins, ProjectPlugin{Name: q.Name, Version: q.Version, Registry: q.Source})
 		}
 		l.Targets = nil // what each plugin serves is drawn independently

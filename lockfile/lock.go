@@ -32,10 +32,18 @@ type Plugin struct {
 	ABI manifest.ABI
 	// RequiresABI is the range of host versions that the plugin asks for besides; empty for none.
 	RequiresABI  string
-	Dependencies []string // names of locked plugins that this one requires; sorted once encoded
-	Signers      []string // key ids that satisfied the project's rule; sorted once encoded
-	Targets      []Target // every one that the version offers; sorted once encoded, each once
+	Dependencies []Dependency // sorted by name once encoded, each name once
+	Signers      []string     // key ids that satisfied the project's rule; sorted once encoded
+	Targets      []Target     // every one that the version offers; sorted once encoded, each once
 }
+
+// Dependency is a locked plugin that another one requires.
+type Dependency struct {
+	Name  string
+	Range string // of versions, as the plugin's [requires.plugins] has it
+}
+
+func (d Dependency) String() string { return d.Name + " " + d.Range }
 
 // Target is the bytes of one locked plugin on one platform. Config and Blob are all that an install has to fetch.
 type Target struct {
@@ -97,7 +105,9 @@ func (l *Lock) Canonical() *Lock {
 		out.Host.ABI = nil
 	}
 	for _, p := range l.Plugins {
-		p.Dependencies, p.Signers = sortedCopy(p.Dependencies), sortedCopy(p.Signers)
+		p.Signers = sortedCopy(p.Signers)
+		p.Dependencies = append([]Dependency(nil), p.Dependencies...)
+		slices.SortFunc(p.Dependencies, func(a, b Dependency) int { return strings.Compare(a.Name, b.Name) })
 		p.Targets = slices.Clone(p.Targets)
 		slices.SortFunc(p.Targets, func(a, b Target) int { return strings.Compare(string(a.Target), string(b.Target)) })
 		for i := range p.Targets {
@@ -174,6 +184,13 @@ func writeList[T ~string](w *writer, key string, values []T) {
 	w.WriteString("]\n")
 }
 
+func dependencyTexts(dependencies []Dependency) (out []string) {
+	for _, d := range dependencies {
+		out = append(out, d.String())
+	}
+	return out
+}
+
 func (w *writer) plugin(p Plugin) {
 	w.section("[[plugin]]")
 	w.text("name", p.Name)
@@ -182,7 +199,7 @@ func (w *writer) plugin(p Plugin) {
 	w.text("index", string(p.Index))
 	w.text("abi", p.ABI.String())
 	w.text("requires-abi", p.RequiresABI)
-	writeList(w, "dependencies", p.Dependencies)
+	writeList(w, "dependencies", dependencyTexts(p.Dependencies))
 	writeList(w, "signers", p.Signers)
 	for _, t := range p.Targets {
 		w.target(t)

@@ -38,7 +38,7 @@ func fullLock() *Lock {
 			{
 				Name: "kafka", Version: "2.1.4", Source: "registry.example/perf", Index: sum("kafka"),
 				ABI: manifest.ABI{Family: "native", Version: "1.0.0"}, RequiresABI: "^1.0",
-				Dependencies: []string{"echo-proto"}, Signers: []string{"bbb=", "aaa="},
+				Dependencies: []Dependency{{"echo-proto", "^0.1"}}, Signers: []string{"bbb=", "aaa="},
 				Targets: []Target{layout, lockedTarget(mac, manifest.Libc{})},
 			},
 			{
@@ -109,7 +109,9 @@ var genLock = rapid.Custom(func(t *rapid.T) *Lock {
 			RequiresABI: maybe(word).Draw(t, "requires"),
 			Signers:     rapid.SliceOfDistinct(word, rapid.ID).Draw(t, "signers"),
 		}
-		p.Dependencies = rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, len(names), rapid.ID).Draw(t, "dependencies")
+		for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, len(names), rapid.ID).Draw(t, "dependencies") {
+			p.Dependencies = append(p.Dependencies, Dependency{name, rapid.SampledFrom([]string{"*", "^1.2", ">=1 <3 || ^4"}).Draw(t, "range")})
+		}
 		if rapid.Bool().Draw(t, "has abi") {
 			p.ABI = abi.Draw(t, "abi")
 		}

@@ -164,7 +164,9 @@ func (r *lockReader) plugin(i int) error {
 	p.Index = f.digest("index")
 	p.ABI = f.abi("abi")
 	p.RequiresABI = f.optional("requires-abi", isWord, "a range of versions")
-	p.Dependencies = f.list("dependencies", isName, "the name of a plugin")
+	for _, text := range f.list("dependencies", isDependency, "the name of a plugin and a range of versions") {
+		p.Dependencies = append(p.Dependencies, parseDependency(text))
+	}
 	p.Signers = f.list("signers", isWord, "a key id")
 	r.lock.Plugins = append(r.lock.Plugins, p)
 	return f.once(f.entry)
@@ -198,15 +200,25 @@ func (r *lockReader) complete() error {
 		if len(p.Targets) == 0 {
 			return r.errorAt(r.seen[entry], "%s: expected a [[plugin.target]], found none", entry)
 		}
-		for _, name := range p.Dependencies {
-			if _, ok := r.seen["plugin "+quote(name)]; !ok {
-				err := r.errorAt(r.seen[entry], "%s: expected an entry for its dependency %s, found none", entry, quote(name))
+		for _, d := range p.Dependencies {
+			if _, ok := r.seen["plugin "+quote(d.Name)]; !ok {
+				err := r.errorAt(r.seen[entry], "%s: expected an entry for its dependency %s, found none", entry, quote(d.Name))
 				err.Advice = "run loadr plugin lock"
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+func parseDependency(s string) Dependency {
+	name, rng, _ := strings.Cut(s, " ")
+	return Dependency{name, rng}
+}
+
+func isDependency(s string) bool {
+	d := parseDependency(s)
+	return isName(d.Name) && strings.TrimSpace(d.Range) == d.Range && isWord(d.Range)
 }
 
 func isName(s string) bool { return manifest.CheckName(s) == nil }

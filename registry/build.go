@@ -74,13 +74,18 @@ func encodeManifest(mediaType string, v any) (v1.Descriptor, []byte, error) {
 
 // indexAnnotations says in OCI's and our own words what plugin.toml says. What is not set is left out. There is no time
 // but the one given, because the same input must give the same digest.
-func indexAnnotations(p manifest.Plugin, requiresABI string, created *time.Time) map[string]string {
+func indexAnnotations(m *manifest.Manifest, created *time.Time) map[string]string {
+	p := m.Plugin
 	a := map[string]string{
 		v1.AnnotationTitle: p.Name, v1.AnnotationVersion: p.Version, v1.AnnotationDescription: p.Description,
 		v1.AnnotationLicenses: p.License, v1.AnnotationSource: p.Repository, v1.AnnotationURL: p.Homepage,
 		v1.AnnotationAuthors: strings.Join(p.Authors, ", "),
 		AnnotationKind:       string(p.Kind), AnnotationType: string(p.Type),
-		AnnotationSchemes: strings.Join(p.Schemes, ","), AnnotationRequiresABI: requiresABI,
+		AnnotationSchemes: strings.Join(p.Schemes, ","), AnnotationRequiresABI: m.Requires.ABI,
+	}
+	if len(m.Requires.Plugins) > 0 {
+		text, _ := json.Marshal(m.Requires.Plugins) // sorted by name; texts can't fail
+		a[AnnotationRequires] = string(text)
 	}
 	if created != nil {
 		a[v1.AnnotationCreated] = created.UTC().Format(time.RFC3339)

@@ -15,9 +15,10 @@ const (
 	AnnotationType        = "io.loadr.plugin.type"
 	AnnotationSchemes     = "io.loadr.plugin.schemes" // comma-separated
 	AnnotationRequiresABI = "io.loadr.plugin.requires-abi"
-	AnnotationTarget      = "io.loadr.plugin.target" // on a platform's descriptor
-	AnnotationABI         = "io.loadr.plugin.abi"    // on a platform's descriptor
-	AnnotationLibc        = "io.loadr.plugin.libc"   // on a platform's descriptor
+	AnnotationRequires    = "io.loadr.plugin.requires" // other plugins: a JSON object of names and ranges
+	AnnotationTarget      = "io.loadr.plugin.target"   // on a platform's descriptor
+	AnnotationABI         = "io.loadr.plugin.abi"      // on a platform's descriptor
+	AnnotationLibc        = "io.loadr.plugin.libc"     // on a platform's descriptor
 )
 
 // Limits. What is larger is refused before it is read.
@@ -28,6 +29,7 @@ const (
 	MaxLibrary    = 4 << 30  // bytes of a library, compressed or not
 	MaxFile       = 16 << 20 // bytes of a README, LICENSE, ...
 	maxTargets    = 128      // platforms of one release
+	maxRequires   = 256      // plugins that one release requires
 	maxLayers     = 64       // layers of one platform manifest
 	maxTagPages   = 1000     // pages of a tag list
 	tagPageSize   = 1000     // tags asked for in one page

@@ -74,7 +74,7 @@ func WritePack(ctx context.Context, dir string, in PackInput) (*Pack, error) {
 		if err != nil {
 			return v1.Descriptor{}, err
 		}
-		return w.addIndex(indexAnnotations(in.Manifest.Plugin, in.Manifest.Requires.ABI, in.Created), platforms)
+		return w.addIndex(indexAnnotations(in.Manifest, in.Created), platforms)
 	})
 }
 

@@ -2,10 +2,12 @@ package registry
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/Masterminds/semver/v3"
 	"github.com/opencontainers/go-digest"
@@ -86,13 +88,38 @@ func (p parser) release(a map[string]string) (*Release, error) {
 	if !slices.Contains(r.Type.Kinds(), r.Kind) {
 		return nil, p.invalid("kind %q of type %q, expected one of %v for that type", r.Kind, r.Type, r.Type.Kinds())
 	}
+	var err error
+	if r.Requires, err = parseRequires(a[AnnotationRequires]); err != nil {
+		return nil, p.invalid("annotation %s: %v", AnnotationRequires, err)
+	}
 	if created := a[v1.AnnotationCreated]; created != "" {
-		var err error
 		if r.Created, err = time.Parse(time.RFC3339, created); err != nil {
 			return nil, p.invalid("annotation %s: %q, expected an RFC 3339 time", v1.AnnotationCreated, created)
 		}
 	}
 	return r, nil
+}
+
+// parseRequires reads the names and ranges of required plugins. What a range means is package resolve's affair.
+func parseRequires(text string) (requires map[string]string, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(text), &requires); err != nil {
+		return nil, errors.New("expected a JSON object of names and ranges")
+	}
+	if len(requires) > maxRequires {
+		return nil, fmt.Errorf("%d plugins, expected at most %d", len(requires), maxRequires)
+	}
+	for name, rng := range requires {
+		if err := manifest.CheckName(name); err != nil {
+			return nil, err
+		}
+		if rng == "" || strings.ContainsFunc(rng, unicode.IsControl) {
+			return nil, fmt.Errorf("%s: expected a range of versions, found %q", name, rng)
+		}
+	}
+	return requires, nil
 }
 
 func (p parser) targets(manifests []v1.Descriptor) ([]ReleaseTarget, error) {

@@ -22,7 +22,7 @@ func sample(t testing.TB) (index v1.Index, text []byte) {
 	for _, target := range []manifest.Target{"aarch64-apple-darwin", "x86_64-unknown-linux-gnu"} {
 		platforms = append(platforms, samplePlatform(t, target))
 	}
-	annotations := indexAnnotations(manifest.Plugin{Name: "echo", Version: "1.0.0", Kind: manifest.Protocol, Type: manifest.Native}, "", nil)
+	annotations := indexAnnotations(&manifest.Manifest{Plugin: manifest.Plugin{Name: "echo", Version: "1.0.0", Kind: manifest.Protocol, Type: manifest.Native}}, nil)
 	_, text, err := imageIndex(annotations, platforms)
 	if err != nil {
 		t.Fatal(err)

@@ -22,8 +22,9 @@ type Release struct {
 	License     string
 	Authors     string // joined with ", "
 	Homepage    string
-	Repository  string // of the source code
-	RequiresABI string // range of host versions; usually empty
+	Repository  string            // of the source code
+	RequiresABI string            // range of host versions; usually empty
+	Requires    map[string]string // ranges of other plugins by name; nil: none
 	Created     time.Time
 	Targets     []ReleaseTarget // sorted by target
 

@@ -65,13 +65,14 @@ var outcomes = []outcome{
 		found(install.Incompatible),
 	}},
 	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], found(install.Drifted)}},
-	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*install.TargetError]}},
+	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*resolve.ConflictError], is[*install.TargetError]}},
 	{exitNotFound, "not-found", []func(error) (any, bool){
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NoLockError], is[*registry.NotFoundError],
 		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError], notExist,
 	}},
 	{exitExists, "exists", []func(error) (any, bool){is[*registry.VersionExistsError]}},
 	{exitNetwork, "network", []func(error) (any, bool){is[*registry.AuthError], is[*registry.UnavailableError]}},
+	{exitFailure, "required", []func(error) (any, bool){is[*install.RequiredError]}},
 	{exitUsage, "ambiguous", []func(error) (any, bool){is[*install.AmbiguousError]}},
 	{exitFailure, "lock", []func(error) (any, bool){
 		is[*lockfile.NewerFormatError], is[*lockfile.TruncatedError], is[*lockfile.ConflictError], is[*lockfile.DigestError],
@@ -134,9 +135,9 @@ func (a *app) fail(err error) int {
 	for _, hint := range hints(err) {
 		fmt.Fprintf(a.err, "hint: %s\n", clean(hint))
 	}
-	var none *resolve.NoVersionError
-	if errors.As(err, &none) {
-		fmt.Fprint(a.err, clean(none.Explanation()))
+	var explained interface{ Explanation() string }
+	if errors.As(err, &explained) {
+		fmt.Fprint(a.err, clean(explained.Explanation()))
 	}
 	return code
 }

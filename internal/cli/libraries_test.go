@@ -52,6 +52,9 @@ var variants = map[string][]string{
 	"other-kind": {`-DKIND="output"`},
 }
 
+// releases are plugins that require each other in scripts: NAME-VERSION.
+var releases = []string{"tokens-1.0.0", "tokens-1.2.0", "tokens-2.0.0", "kafka-1.0.0", "kafka-1.1.0", "broker-1.0.0", "lonely-1.0.0"}
+
 // foreign are platforms that this machine needs zig to compile for.
 var foreign = []manifest.Target{
 	"aarch64-apple-darwin", "aarch64-unknown-linux-gnu", "x86_64-apple-darwin", "x86_64-pc-windows-gnu", "x86_64-unknown-linux-musl",
@@ -67,6 +70,11 @@ func buildLibraries(t *testing.T) libraries {
 	source := readText(t, filepath.Join("testdata", "plugin.c"))
 	for name, flags := range variants {
 		libs.add(t, host, name, testplugin.C(t, host, source, flags...))
+	}
+	for _, release := range releases {
+		name, version, _ := strings.Cut(release, "-")
+		flags := []string{"-DNAME=\"" + name + "\"", "-DVERSION=\"" + version + "\""}
+		libs.add(t, host, release, testplugin.C(t, host, source, flags...))
 	}
 	for _, version := range echoVersions {
 		libs.add(t, host, "echo-"+version, echo(t, host, version))

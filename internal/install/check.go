@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/lockfile"
@@ -33,21 +31,8 @@ func (in *Installer) check(ctx context.Context, j *job, items []*item) error {
 		if err := it.checkFits(found, j.host); err != nil {
 			return err
 		}
-		j.warnings = append(j.warnings, it.unmet(j.next)...)
 	}
 	return nil
-}
-
-// unmet says which plugins this one requires that the lock does not have: they are the user's to install.
-func (it *item) unmet(lock *lockfile.Lock) (warnings []string) {
-	required := it.manifest.Requires.Plugins
-	for _, name := range slices.Sorted(maps.Keys(required)) {
-		if p, ok := lock.Plugin(name); ok && satisfies(required[name], p.Version) {
-			continue
-		}
-		warnings = append(warnings, fmt.Sprintf("%s requires plugin %s %s, which is not in the lock: install it too", it.plugin.Name, name, required[name]))
-	}
-	return warnings
 }
 
 // readManifest holds the shipped plugin.toml and the config against the lock.
@@ -68,6 +53,9 @@ func (it *item) readManifest() (err error) {
 	if got := it.manifest.Plugin; got.Name != name || got.Version != it.plugin.Version {
 		want := name + " " + it.plugin.Version
 		return &MismatchError{Plugin: name, Part: "name and version in " + manifestName, Want: want, Got: got.Name + " " + got.Version}
+	}
+	if want, got := fmt.Sprint(it.plugin.Dependencies), fmt.Sprint(dependencies(it.manifest.Requires.Plugins)); want != got {
+		return &MismatchError{Plugin: name, Part: "requirements in " + manifestName, Want: want, Got: got}
 	}
 	return nil
 }

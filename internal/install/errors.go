@@ -84,6 +84,19 @@ func (e *AmbiguousError) Hint() string {
 	return fmt.Sprintf("name the one you mean: loadr plugin install %s/%s", e.Sources[0], e.Name)
 }
 
+// RequiredError says that a plugin can't be removed because others require it.
+type RequiredError struct {
+	Name string   `json:"name"`
+	By   []string `json:"by"`
+}
+
+func (e *RequiredError) Error() string {
+	return fmt.Sprintf("plugin %q: required by %s", e.Name, strings.Join(e.By, ", "))
+}
+
+// Hint says what to do.
+func (e *RequiredError) Hint() string { return "remove those too, or keep it" }
+
 // UnknownError says that no namespace holds a plugin.
 type UnknownError struct {
 	Name    string   `json:"name"`

@@ -109,13 +109,13 @@ func repository(source, name string) (registry.Repository, error) {
 }
 
 // pin makes the release with digest d the only one that is offered. It is read by its digest, whatever tags say today.
-func (p *place) pin(ctx context.Context, d digest.Digest) (resolve.Range, error) {
+func (p *place) pin(ctx context.Context, d digest.Digest) error {
 	release, err := p.source.Release(ctx, p.repo, d.String())
 	if err != nil {
-		return resolve.Range{}, err
+		return err
 	}
 	p.versions, p.releases[release.Version] = []string{release.Version}, release
-	return resolve.ParseRange(release.Version)
+	return nil
 }
 
 // look gives resolution the facts of one version. Content that is no sound plugin is a reason against the version; a
@@ -134,7 +134,7 @@ func (p *place) look(ctx context.Context, version string) (resolve.Offer, error)
 		}
 		p.releases[version] = release
 	}
-	offer := resolve.Offer{Version: release.Version, RequiresABI: release.RequiresABI}
+	offer := resolve.Offer{Version: release.Version, RequiresABI: release.RequiresABI, RequiresPlugins: release.Requires}
 	for _, t := range release.Targets {
 		offer.Targets = append(offer.Targets, resolve.TargetOffer{Target: t.Target, ABI: t.ABI, Libc: t.Libc})
 	}

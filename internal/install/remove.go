@@ -25,8 +25,14 @@ func (in *Installer) Remove(ctx context.Context, names []string, o Options) (*Re
 	if err != nil {
 		return nil, err
 	}
-	if err := j.forget(names); err != nil {
+	orphans, err := j.forget(names)
+	if err != nil {
 		return nil, err
+	}
+	for _, name := range orphans {
+		if _, ours := in.state.Plugins[name]; ours {
+			folders = append(folders, name)
+		}
 	}
 	report := in.report(j)
 	change := in.change(j, report)
@@ -54,17 +60,49 @@ func (in *Installer) removable(names []string, files *files) (folders []string, 
 	return folders, nil
 }
 
-// forget takes names out of loadr.toml and the lock.
-func (j *job) forget(names []string) (err error) {
+// forget takes names out of loadr.toml and the lock, and out of the lock what was there only because they required it. A
+// plugin that another one still requires can't go.
+func (j *job) forget(names []string) (orphans []string, err error) {
 	j.text = j.projectText
 	for _, name := range names {
 		if j.text, err = lockfile.RemovePlugin(j.text, name); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if j.lock != nil { // there is no reason to make one for removing something from it
-		j.next = &lockfile.Lock{Host: j.lock.Host, Targets: j.lock.Targets}
-		j.next.Plugins = slices.DeleteFunc(slices.Clone(j.lock.Plugins), func(p lockfile.Plugin) bool { return slices.Contains(names, p.Name) })
+	if j.lock == nil {
+		return nil, nil // there is no reason to make a lock for removing something from it
 	}
-	return nil
+	next, err := lockfile.ParseProject(j.project.File, j.text)
+	if err != nil {
+		return nil, err
+	}
+	before, after := j.lock.Reached(j.project), j.lock.Reached(next)
+	for _, name := range names {
+		if after[name] {
+			return nil, &RequiredError{name, requiring(j.lock, name)}
+		}
+	}
+	for name := range before {
+		if !after[name] && !slices.Contains(names, name) {
+			orphans = append(orphans, name)
+		}
+	}
+	slices.Sort(orphans)
+	j.next = &lockfile.Lock{Host: j.lock.Host, Targets: j.lock.Targets}
+	for _, p := range j.lock.Plugins {
+		if !slices.Contains(names, p.Name) && !slices.Contains(orphans, p.Name) {
+			j.next.Plugins = append(j.next.Plugins, p)
+		}
+	}
+	return orphans, nil
+}
+
+// requiring lists the locked plugins that require one.
+func requiring(lock *lockfile.Lock, name string) (by []string) {
+	for _, p := range lock.Plugins {
+		if slices.ContainsFunc(p.Dependencies, func(d lockfile.Dependency) bool { return d.Name == name }) {
+			by = append(by, p.Name)
+		}
+	}
+	return by
 }

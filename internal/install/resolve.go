@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/manifest"
@@ -49,46 +49,106 @@ func satisfies(rng, version string) bool {
 	return err == nil && r.Allows(version)
 }
 
-// choose settles every requirement, in parallel. All failures are reported, in the order of the names.
+// choose settles every requirement, and those of the plugins that are chosen. What is locked stays as it is if that leaves a
+// solution: nothing is asked about it then.
 func (in *Installer) choose(ctx context.Context, j *job) ([]lockfile.Plugin, error) {
-	entries := make([]lockfile.Plugin, len(j.requirements))
-	choices := make([]*Choice, len(j.requirements))
-	errs := make([]error, len(j.requirements))
-	var group errgroup.Group
-	group.SetLimit(in.limit())
-	for i, r := range j.requirements {
-		kept, ok := j.keep(r)
-		if ok {
-			entries[i] = kept
-			continue
-		}
-		group.Go(func() error {
-			entries[i], choices[i], errs[i] = in.chooseOne(ctx, j, r)
-			return nil
-		})
+	kept := j.kept()
+	entries, err := in.chooseAround(ctx, j, kept)
+	if contradiction(err) && len(kept) > 0 {
+		return in.chooseAround(ctx, j, nil)
 	}
-	_ = group.Wait()
-	if err := errors.Join(errs...); err != nil {
+	return entries, err
+}
+
+// contradiction says whether other versions of locked plugins could help.
+func contradiction(err error) bool {
+	return errors.As(err, new(*resolve.ConflictError)) || errors.As(err, new(*AmbiguousError))
+}
+
+// chooseAround settles everything but what is kept.
+func (in *Installer) chooseAround(ctx context.Context, j *job, kept map[string]lockfile.Plugin) ([]lockfile.Plugin, error) {
+	o := &offers{ctx: ctx, in: in, job: j, pins: kept, places: map[string]*place{}, wanted: map[string]string{}}
+	set := j.set()
+	if err := o.warm(set); err != nil {
 		return nil, err
 	}
-	for _, c := range choices {
-		if c != nil {
-			j.choices = append(j.choices, *c)
-			in.Events.chosen(*c)
-		}
+	choices, err := resolve.ChooseSet(set, o)
+	if err != nil {
+		return nil, err
 	}
+	if err := o.agree(choices); err != nil {
+		return nil, err
+	}
+	entries := make([]lockfile.Plugin, 0, len(choices))
+	var chosen []Choice
+	for _, name := range slices.Sorted(maps.Keys(choices)) {
+		entry, pinned := kept[name]
+		if !pinned {
+			at := o.places[name]
+			if entry, err = in.lockEntry(ctx, j.target, at.repo, at.releases[choices[name].Version]); err != nil {
+				return nil, err
+			}
+			chosen = append(chosen, Choice{Name: name, Source: entry.Source, Choice: choices[name]})
+		}
+		entries = append(entries, entry)
+	}
+	for _, c := range chosen {
+		in.Events.chosen(c)
+	}
+	j.choices = chosen
 	return entries, nil
 }
 
-// keep gives the locked entry if it still serves the requirement, the host and every target; the lock knows enough to
+// set is the question that resolution answers.
+func (j *job) set() resolve.Set {
+	s := resolve.Set{Host: resolveHost(j.host), Targets: j.targets, Locked: map[string]string{}}
+	for _, r := range j.requirements {
+		s.Requirements = append(s.Requirements, resolve.Requirement{Name: r.name, Range: r.rng})
+	}
+	if j.lock != nil {
+		for _, p := range j.lock.Plugins {
+			if r, ok := j.requirement(p.Name); !ok || r.source == "" || r.source == p.Source {
+				s.Locked[p.Name] = p.Version
+			}
+		}
+	}
+	return s
+}
+
+func (j *job) requirement(name string) (requirement, bool) {
+	i := slices.IndexFunc(j.requirements, func(r requirement) bool { return r.name == name })
+	if i < 0 {
+		return requirement{}, false
+	}
+	return j.requirements[i], true
+}
+
+// kept gives the locked plugins that still serve, and whose own requirements do.
+func (j *job) kept() map[string]lockfile.Plugin {
+	kept := map[string]lockfile.Plugin{}
+	if j.lock == nil {
+		return kept
+	}
+	for _, p := range j.lock.Plugins {
+		if j.keeps(p) {
+			kept[p.Name] = p
+		}
+	}
+	return kept
+}
+
+// keeps says whether a locked entry still serves what was asked for, the host and every target; the lock knows enough to
 // say so without asking anybody.
-func (j *job) keep(r requirement) (lockfile.Plugin, bool) {
-	entry, ok := j.locked(r.name)
-	if !ok || r.digest != "" && r.digest != entry.Index || r.source != entry.Source {
-		return entry, false
+func (j *job) keeps(entry lockfile.Plugin) bool {
+	r, ok := j.requirement(entry.Name)
+	if !ok {
+		r = requirement{name: entry.Name, source: entry.Source}
+	}
+	if r.digest != "" && r.digest != entry.Index || r.source != entry.Source {
+		return false
 	}
 	_, fits := resolve.Fits(resolve.Requirement{Name: r.name, Range: r.rng}, resolveHost(j.host), j.targets, offerOf(entry))
-	return entry, fits
+	return fits
 }
 
 func resolveHost(h lockfile.Host) resolve.Host { return resolve.Host{ABI: h.ABI, Libc: h.Libc()} }
@@ -99,35 +159,13 @@ func offerOf(p lockfile.Plugin) resolve.Offer {
 	for _, t := range p.Targets {
 		offer.Targets = append(offer.Targets, resolve.TargetOffer{Target: t.Target, ABI: p.ABIOf(t), Libc: t.Libc})
 	}
-	return offer
-}
-
-// chooseOne finds where a plugin lives and which of its versions serves.
-func (in *Installer) chooseOne(ctx context.Context, j *job, r requirement) (lockfile.Plugin, *Choice, error) {
-	at, err := in.locate(ctx, r)
-	if err != nil {
-		return lockfile.Plugin{}, nil, err
-	}
-	if r.digest != "" {
-		if r.rng, err = at.pin(ctx, r.digest); err != nil {
-			return lockfile.Plugin{}, nil, err
+	for _, d := range p.Dependencies {
+		if offer.RequiresPlugins == nil {
+			offer.RequiresPlugins = map[string]string{}
 		}
+		offer.RequiresPlugins[d.Name] = d.Range
 	}
-	query := resolve.Query{
-		Requirement: resolve.Requirement{Name: r.name, Range: r.rng},
-		Host:        resolveHost(j.host),
-		Targets:     j.targets,
-		Versions:    at.versions,
-	}
-	if entry, ok := j.locked(r.name); ok && entry.Source == at.repo.Source() {
-		query.Locked = entry.Version
-	}
-	choice, err := resolve.Choose(query, func(version string) (resolve.Offer, error) { return at.look(ctx, version) })
-	if err != nil {
-		return lockfile.Plugin{}, nil, err
-	}
-	entry, err := in.lockEntry(ctx, j.target, at.repo, at.releases[choice.Version])
-	return entry, &Choice{Name: r.name, Source: at.repo.Source(), Choice: choice}, err
+	return offer
 }
 
 // warnLocal tells when a lock that others will use names what only this machine has.
@@ -147,15 +185,17 @@ func (j *job) warnLocal(ws *Workspace) {
 
 // editProject prepares loadr.toml: what was asked for, where it came from, and the host and targets of the first time.
 func (j *job) editProject(entries []lockfile.Plugin) (err error) {
-	for i, r := range j.requirements {
+	lock := lockfile.Lock{Plugins: entries}
+	for _, r := range j.requirements {
 		if !r.asked {
 			continue
 		}
-		rng := cmp.Or(r.written, "^"+entries[i].Version)
+		entry, _ := lock.Plugin(r.name)
+		rng := cmp.Or(r.written, "^"+entry.Version)
 		if r.digest != "" {
-			rng = entries[i].Version
+			rng = entry.Version
 		}
-		p := lockfile.ProjectPlugin{Name: r.name, Version: rng, Registry: entries[i].Source}
+		p := lockfile.ProjectPlugin{Name: r.name, Version: rng, Registry: entry.Source}
 		if j.text, err = lockfile.SetPlugin(j.text, p); err != nil {
 			return err
 		}
@@ -177,6 +217,7 @@ func (in *Installer) lockEntry(ctx context.Context, target manifest.Target, repo
 	entry := lockfile.Plugin{
 		Name: repo.Name, Version: release.Version, Source: repo.Source(), Index: release.Digest, RequiresABI: release.RequiresABI,
 	}
+	entry.Dependencies = dependencies(release.Requires)
 	if err := in.source().Complete(ctx, repo, release); err != nil {
 		return entry, err
 	}
@@ -192,6 +233,14 @@ func (in *Installer) lockEntry(ctx context.Context, target manifest.Target, repo
 		}
 	}
 	return entry, nil
+}
+
+// dependencies gives requirements the lock's form.
+func dependencies(requires map[string]string) (out []lockfile.Dependency) {
+	for _, name := range slices.Sorted(maps.Keys(requires)) {
+		out = append(out, lockfile.Dependency{Name: name, Range: requires[name]})
+	}
+	return out
 }
 
 func lockTarget(t registry.ReleaseTarget) lockfile.Target {

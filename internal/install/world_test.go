@@ -46,9 +46,10 @@ func TestMain(m *testing.M) {
 type spec struct {
 	name, version string // version: 1.0.0
 	targets       []manifest.Target
-	requires      string // range of host versions
-	extra         string // makes the library another one
-	rust          bool   // an abi_stable library in place of a C one
+	requires      string            // range of host versions
+	plugins       map[string]string // required plugins and their ranges
+	extra         string            // makes the library another one
+	rust          bool              // an abi_stable library in place of a C one
 }
 
 func (s spec) filled() spec {
@@ -69,6 +70,12 @@ func (s spec) folder(t testing.TB) string {
 	text += "entry = \"libecho.so\"\nschemes = [\"echo\"]\ndescription = \"A test's plugin\"\nlicense = \"Apache-2.0\"\n"
 	if s.requires != "" {
 		text += fmt.Sprintf("[requires]\nabi = %q\n", s.requires)
+	}
+	if len(s.plugins) > 0 {
+		text += "[requires.plugins]\n"
+		for name, rng := range s.plugins {
+			text += fmt.Sprintf("%s = %q\n", name, rng)
+		}
 	}
 	text += "[build.targets]\n"
 	for _, target := range s.targets {
