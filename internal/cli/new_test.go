@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/loadr-plugins/loadr/internal/testplugin"
 	"github.com/loadr-plugins/loadr/loader"
 )
 
@@ -22,7 +23,7 @@ func TestNew(t *testing.T) {
 	if !ok {
 		t.Skip("the platform of this machine is not known")
 	}
-	runScripts(t, "new", libraries{host: host}, place{setup: toolHomes})
+	runScripts(t, "new", libraries{host: host, examples: filepath.Join(testplugin.Root(t), "examples")}, place{setup: toolHomes})
 }
 
 // toolHomes tells a script where Rust and Go keep what they have. A variable stays unset where the tool is missing; its
