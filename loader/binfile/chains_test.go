@@ -124,6 +124,8 @@ func TestChains(t *testing.T) {
 		}
 		got, err := m.Read(chainAddress+test.at, 8)
 		expect(t, label, err, test.problem)
+		_, again := m.Read(chainAddress+test.at, 8)
+		expect(t, label+", again", again, test.problem)
 		if err == nil && binary.LittleEndian.Uint64(got) != test.want {
 			t.Errorf("%s: word is %x, want %#x", label, got, test.want)
 		}
@@ -149,6 +151,7 @@ func TestHostileChains(t *testing.T) {
 		"32-bit":           {func(f *chainFile) { f.format = 3 }, "found format 3"},
 		"place":            {func(f *chainFile) { f.offset++ }, "segment at 0x4000 is said to be at 0x4001"},
 		"pages":            {func(f *chainFile) { f.pages = make([]uint16, 7) }, "7 pages in a segment of 86016 bytes"},
+		"table of pages":   {func(f *chainFile) { f.bytesBeyond = 1<<64 - (0xa00 - 60) }, "5 pages, whose table lies outside"},
 		"file":             {func(f *chainFile) { f.header[1], f.bytesBeyond = 0xa00, 4096 }, "truncated"},
 	} {
 		f := newChainFile()

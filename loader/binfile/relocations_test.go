@@ -112,6 +112,42 @@ func TestKindsOfELFRelocations(t *testing.T) {
 	}
 }
 
+// TestMemoryBeyondTheFile has a segment that goes on for 16 MiB. Blocks take turns in one place of the cache.
+func TestMemoryBeyondTheFile(t *testing.T) {
+	image := craft(t, nil, bytes.Repeat([]byte{0xff}, 2*blockSize))
+	binary.LittleEndian.PutUint64(image[64+40:], 16<<20)
+	m := imageOf(t, fromBytes(t, image))
+	for range 2 {
+		if word := wordAt(t, m, bodyAt+8); word != 1<<64-1 {
+			t.Errorf("word in the file is %#x", word)
+		}
+		if word := wordAt(t, m, bodyAt+8+blockSize*blockCount); word != 0 {
+			t.Errorf("word beyond the file is %#x, want 0", word)
+		}
+	}
+	for n, want := range map[uint64]string{maxPiece: "", maxPiece + 1: "1048577 bytes at address 0x8 are more than can be read at once"} {
+		b, err := m.Read(8, n)
+		expect(t, fmt.Sprint(n, " bytes"), err, want)
+		if err == nil && (uint64(len(b)) != n || b[bodyAt-8] != 0xff || b[bodyAt-8+2*blockSize-1] != 0xff || b[bodyAt-8+2*blockSize] != 0) {
+			t.Errorf("%d bytes, not those of the file", len(b))
+		}
+	}
+}
+
+// TestDescriptorAcrossBlocks begins so far before a block that not even its margin has the beginning.
+func TestDescriptorAcrossBlocks(t *testing.T) {
+	const edge = wordsAt / blockSize * blockSize
+	f := craftRelocations(t, rela(elf.R_X86_64_TLSDESC, 0, edge-12, 0), nil)
+	for _, at := range []uint64{edge, edge + 3, edge - 12, edge - 1} {
+		_, err := imageOf(t, f).Read(at, 1)
+		expect(t, fmt.Sprintf("%#x", at), err, "is known at run time only (relocation type 36)")
+	}
+	for _, at := range []uint64{edge + 4, edge - 13} {
+		_, err := imageOf(t, f).Read(at, 1)
+		expect(t, fmt.Sprintf("%#x", at), err, "")
+	}
+}
+
 func TestCallsMayBePartOfTheTable(t *testing.T) {
 	table := slices.Concat(rela(elf.R_X86_64_RELATIVE, 0, wordsAt, 1), rela(elf.R_X86_64_JMP_SLOT, 2, wordsAt+8, 0))
 	f := craftRelocations(t, table, nil, tag{elf.DT_JMPREL, relocateAt + relaSize}, tag{elf.DT_PLTRELSZ, relaSize})
@@ -215,6 +251,7 @@ func TestHostilePERelocations(t *testing.T) {
 		"type":             {append(words(0x1000, 10), entry(3, 0)...), 10, "type 3 does not occur in 64-bit images"},
 		"wraps around":     {append(words(0xfffffff8, 10), entry(10, 9)...), 10, "page 0xfffffff8 wraps around"},
 		"outside":          {append(words(0x7ffff000, 10), entry(10, 9)...), 10, "8 bytes at address 0x7ffff009 lie outside"},
+		"unsorted":         {append(words(0x1000, 12), append(entry(10, 16), entry(10, 8)...)...), 12, ""},
 		"overlap":          {append(words(0x1000, 12), append(entry(10, 9), entry(10, 16)...)...), 12, "two of them change address 0x1010"},
 		"table outside":    {nil, 4 * maxRelocations, "bytes at address"},
 		"huge table":       {nil, 1<<32 - 1, "4294967295 bytes of them, more than 4194304"},
@@ -241,6 +278,42 @@ func TestStrippedPERelocations(t *testing.T) {
 	image[headers+22] |= 1 // IMAGE_FILE_RELOCS_STRIPPED
 	_, err := fromBytes(t, image).Image()
 	expect(t, "stripped", err, "expected an image with base relocations, found one that they were stripped from")
+}
+
+// TestImportsOfOldLinkers have no second table of names, so that the end is found in the table of addresses.
+func TestImportsOfOldLinkers(t *testing.T) {
+	image, _, _ := peTables(t)
+	f := fromBytes(t, image)
+	want := imageOf(t, f).tables.(*peRelocations).imports
+	at, err := f.symbols.(*peImage).stored("test", uint64(f.symbols.(*peImage).directory(1).VirtualAddress), importSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(image[at:][:4])
+	m := imageOf(t, fromBytes(t, image))
+	if got := m.tables.(*peRelocations).imports; len(got) == 0 || !slices.Equal(got, want) {
+		t.Errorf("imports %v, want %v", got, want)
+	}
+	m.tables.(*peRelocations).imports = []peImport{{wordsOfSection(t, m) - 8, 3 * blockSize, want[0].library}}
+	_, err = m.Read(wordsOfSection(t, m)+blockSize, 8)
+	expect(t, "import that spans blocks", err, "are addresses of symbols of ")
+}
+
+// wordsOfSection is the address of the largest segment.
+func wordsOfSection(t *testing.T, m *Image) uint64 {
+	t.Helper()
+	s := slices.MaxFunc(m.memory.segments, func(a, b segment) int { return int(a.size) - int(b.size) })
+	if s.size < 2*blockSize {
+		t.Fatal("no large segment")
+	}
+	return s.address
+}
+
+func TestEndlessBindings(t *testing.T) {
+	m := &machoImage{dyldInfo: true, memory: memory{source: source{r: sparse{}, size: 1 << 40}}}
+	m.bindings[lazyBindings] = span{0, 1<<32 - 1}
+	_, err := m.relocations()
+	expect(t, "endless bindings", err, "bindings: 4294967295 bytes of them, more than 8388608")
 }
 
 // machoBindingsOf runs opcodes over an image of two segments, of 0x1000 bytes at 0x1000 and 0x4000 bytes at 0x10000.
