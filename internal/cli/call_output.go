@@ -52,7 +52,7 @@ func (f *feedFlags) check() error {
 		if err != nil {
 			return err
 		}
-		f.summary = string(text)
+		f.summary = strings.TrimSpace(string(text))
 	}
 	f.summary = cmp.Or(f.summary, "{}")
 	if err := checkShape("--summary", '{', []byte(f.summary)); err != nil {
@@ -163,6 +163,6 @@ func (d *driver) feed(ctx context.Context) error {
 		return err
 	}
 	return d.print(result, func() {
-		d.line("%s took %d snapshots, %d batches of samples, and the summary", clean(result.Name), result.Snapshots, result.Samples)
+		d.line("%s: snapshots %d, batches of samples %d, and the summary", clean(result.Name), result.Snapshots, result.Samples)
 	})
 }

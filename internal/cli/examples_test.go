@@ -51,6 +51,36 @@ impl Protocol for Both {
 export_loadr_plugin! { info: || Info::protocol("both", "1.0.0").scheme("test"), protocol: || Both }
 `,
 	"both-output": cSymbols + output,
+	"several": `
+use loadr_plugin_sdk::*;
+struct All;
+impl Protocol for All {
+    fn name(&self) -> &str { "a protocol" }
+    fn execute(&self, _: Request) -> Result<Response, Error> { Ok(Response::new(200).status_text("asked")) }
+}
+impl Output for All {
+    fn name(&self) -> &str { "an output" }
+    fn start(&mut self, config: Json<'_>) -> Result<(), Error> { eprintln!("start {}", config.text()); Ok(()) }
+    fn on_samples(&mut self, samples: Json<'_>) -> Result<(), Error> { eprintln!("samples {}", samples.text()); Ok(()) }
+    fn on_snapshot(&mut self, snapshot: Json<'_>) -> Result<(), Error> {
+        eprintln!("snapshot {}", snapshot.text());
+        if snapshot.text().contains("abort") { std::process::abort() }
+        Ok(())
+    }
+    fn finish(&mut self, summary: Json<'_>) -> Result<(), Error> { eprintln!("finish {}", summary.text()); Ok(()) }
+}
+impl Service for All {
+    fn name(&self) -> &str { "a service" }
+    fn start(&mut self, config: Json<'_>) -> Result<Value, Error> {
+        if config.text().contains("exit") {
+            std::thread::spawn(|| { std::thread::sleep(std::time::Duration::from_millis(100)); std::process::exit(7) });
+        }
+        Ok(json!({ "port": 1 }))
+    }
+    fn stop(&mut self) -> Result<(), Error> { eprintln!("stopped"); Ok(()) }
+}
+export_loadr_plugin! { info: || Info::protocol("several", "1.0.0").scheme("test"), output: || All, protocol: || All, service: || All }
+`,
 	"only-output": output,
 }
 

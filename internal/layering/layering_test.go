@@ -60,6 +60,8 @@ var allowed = map[string][]string{
 	"internal/testplugin":   {"manifest"},
 	"internal/testregistry": {"manifest", "registry", "registry/server"},
 
+	"loader/plugin/plugintest": {"loader/plugin"},
+
 	"internal/bench":          {"internal/bench/peer", "loader", "loader/native", "loader/plugin"},
 	"internal/bench/cgohost":  {"internal/bench/peer"},
 	"internal/bench/peer":     {},

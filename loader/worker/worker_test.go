@@ -59,6 +59,7 @@ type link struct {
 type linkOptions struct {
 	build      string // of the server; the client's is "b"
 	open       func(context.Context, OpenRequest) (plugin.Library, error)
+	name       string // the plugin's; empty: fake
 	concurrent int
 	fate       func(error) error
 }
@@ -72,6 +73,9 @@ func connect(t testing.TB, ctx context.Context, o linkOptions) *link {
 	if o.build == "" {
 		o.build = "b"
 	}
+	if o.name == "" {
+		o.name = "fake"
+	}
 	if o.concurrent == 0 {
 		o.concurrent = 100
 	}
@@ -82,7 +86,7 @@ func connect(t testing.TB, ctx context.Context, o linkOptions) *link {
 		l.served <- err
 	}()
 	l.Client, l.err = Connect(ctx, replies, requests, ClientOptions{
-		Build: "b", Open: OpenRequest{Name: "fake", Concurrent: o.concurrent}, Fate: o.fate,
+		Build: "b", Open: OpenRequest{Name: o.name, Concurrent: o.concurrent}, Fate: o.fate,
 	})
 	t.Cleanup(func() {
 		if l.Client != nil {
