@@ -34,7 +34,7 @@ func (c *catalog) choices(chosen map[string]int) map[string]Choice {
 func (c *catalog) rejection(chosen map[string]int, name string, i int) Rejection {
 	p := c.plugins[name]
 	v, taken := p.versions[i], p.versions[chosen[name]]
-	locked := c.Locked[name]
+	locked := c.preferred(name)
 	switch {
 	case v.LessThan(taken) && v.Original() != locked:
 		return Rejection{v.Original(), Older, "older than " + taken.Original()}

@@ -152,7 +152,9 @@ func TestSetOfOneIsChoose(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q, s := draw(t)
 		alone, text := answer(q, s)
-		got, err := ChooseSet(Set{[]Requirement{q.Requirement}, q.Host, q.Targets, map[string]string{"p": q.Locked}}, world{"p": s.offers})
+		set := Set{Requirements: []Requirement{q.Requirement}, Host: q.Host, Targets: q.Targets, Locked: map[string]string{"p": q.Locked}}
+		set.Renew = map[string]bool{"p": q.Renew}
+		got, err := ChooseSet(set, world{"p": s.offers})
 		if alone.Version == "" {
 			var none *NoVersionError
 			if !errors.As(err, &none) || none.Explanation()+none.Error()+none.Hint() != text {

@@ -54,7 +54,7 @@ var outcomes = []outcome{
 	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*registry.BusyError]}},
 	{exitIntegrity, "integrity", []func(error) (any, bool){
 		is[*registry.IntegrityError], is[*cache.MismatchError], is[*plugindir.DigestError], is[*plugin.DigestError],
-		mismatch(false), found(install.Altered), found(install.Moved),
+		is[*install.RepublishedError], mismatch(false), found(install.Altered), found(install.Moved),
 	}},
 	{exitInvalid, "invalid", []func(error) (any, bool){
 		is[manifest.Errors], is[*manifest.Error], is[*publish.GateError], is[*install.IncompatibleError], mismatch(true),
@@ -67,7 +67,7 @@ var outcomes = []outcome{
 	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], found(install.Drifted)}},
 	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*resolve.ConflictError], is[*install.TargetError]}},
 	{exitNotFound, "not-found", []func(error) (any, bool){
-		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NoLockError], is[*registry.NotFoundError],
+		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NotInProjectError], is[*install.NoLockError], is[*registry.NotFoundError],
 		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError], notExist,
 	}},
 	{exitExists, "exists", []func(error) (any, bool){is[*registry.VersionExistsError]}},

@@ -161,19 +161,23 @@ func (a *app) runInstall(ctx context.Context, o install.Options, run installRun)
 	return a.print(report, func() { a.printReport(in.Workspace, report) })
 }
 
+func (a *app) printChange(c install.Change) {
+	switch c.Action {
+	case install.Installed:
+		a.line("installed %s %s (%s, %s)", c.Name, c.Version, c.Source, c.Target)
+	case install.Replaced:
+		a.line("replaced %s %s with %s (%s, %s)", c.Name, c.From, c.Version, c.Source, c.Target)
+	case install.Removed:
+		a.line("removed %s %s", c.Name, c.From)
+	case install.Unchanged:
+		a.detail("unchanged %s %s", c.Name, c.Version)
+	}
+}
+
 func (a *app) printReport(ws *install.Workspace, r *install.Report) {
 	changed := false
 	for _, c := range r.Plugins {
-		switch c.Action {
-		case install.Installed:
-			a.line("installed %s %s (%s, %s)", c.Name, c.Version, c.Source, c.Target)
-		case install.Replaced:
-			a.line("replaced %s %s with %s (%s, %s)", c.Name, c.From, c.Version, c.Source, c.Target)
-		case install.Removed:
-			a.line("removed %s %s", c.Name, c.From)
-		case install.Unchanged:
-			a.detail("unchanged %s %s", c.Name, c.Version)
-		}
+		a.printChange(c)
 		changed = changed || c.Action != install.Unchanged
 	}
 	if r.WroteLock {

@@ -86,6 +86,11 @@ func (in *Installer) Install(ctx context.Context, o Options) (*Report, error) {
 	if err := in.resolve(ctx, job); err != nil { // the lock: what was chosen, for every target
 		return nil, err
 	}
+	return in.bringAbout(ctx, job)
+}
+
+// bringAbout makes the plugins directory and the project's files what was resolved.
+func (in *Installer) bringAbout(ctx context.Context, job *job) (*Report, error) {
 	items, err := in.plan(ctx, job) // what has to change in the plugins directory
 	if err != nil {
 		return nil, err
@@ -162,4 +167,5 @@ type job struct {
 	text         []byte // what loadr.toml will be
 	choices      []Choice
 	warnings     []string
+	updating     // nothing for commands that keep what is locked
 }

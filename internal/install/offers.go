@@ -155,8 +155,7 @@ func (o *offers) best(set resolve.Set, r resolve.Requirement) (resolve.Offer, er
 	if err != nil {
 		return resolve.Offer{}, err
 	}
-	q := resolve.Query{Requirement: r, Host: set.Host, Targets: set.Targets, Versions: versions, Locked: set.Locked[r.Name]}
-	choice, err := resolve.Choose(q, func(version string) (resolve.Offer, error) { return o.Look(r.Name, version) })
+	choice, err := resolve.Choose(set.Query(r, versions), func(version string) (resolve.Offer, error) { return o.Look(r.Name, version) })
 	var none *resolve.NoVersionError
 	if errors.As(err, &none) && !o.job.requires(r.Name) {
 		err = nil

@@ -88,6 +88,9 @@ func (in *Installer) chooseAround(ctx context.Context, j *job, kept map[string]l
 			if entry, err = in.lockEntry(ctx, j.target, at.repo, at.releases[choices[name].Version]); err != nil {
 				return nil, err
 			}
+			if err := j.checkRepublished(entry); err != nil {
+				return nil, err
+			}
 			chosen = append(chosen, Choice{Name: name, Source: entry.Source, Choice: choices[name]})
 		}
 		entries = append(entries, entry)
@@ -99,9 +102,22 @@ func (in *Installer) chooseAround(ctx context.Context, j *job, kept map[string]l
 	return entries, nil
 }
 
+// checkRepublished refuses other bytes under a version that is locked, which would otherwise slip in whenever the plugin is
+// resolved again. Who asks for them by their digest gets them.
+func (j *job) checkRepublished(entry lockfile.Plugin) error {
+	old, ok := j.locked(entry.Name)
+	if r, _ := j.requirement(entry.Name); !ok || r.digest != "" {
+		return nil
+	}
+	if old.Source != entry.Source || old.Version != entry.Version || old.Index == entry.Index {
+		return nil
+	}
+	return &RepublishedError{entry.Name, entry.Version, entry.Source, old.Index, entry.Index}
+}
+
 // set is the question that resolution answers.
 func (j *job) set() resolve.Set {
-	s := resolve.Set{Host: resolveHost(j.host), Targets: j.targets, Locked: map[string]string{}}
+	s := resolve.Set{Host: resolveHost(j.host), Targets: j.targets, Locked: map[string]string{}, Renew: j.renew}
 	for _, r := range j.requirements {
 		s.Requirements = append(s.Requirements, resolve.Requirement{Name: r.name, Range: r.rng})
 	}
@@ -130,7 +146,7 @@ func (j *job) kept() map[string]lockfile.Plugin {
 		return kept
 	}
 	for _, p := range j.lock.Plugins {
-		if j.keeps(p) {
+		if j.keeps(p) && !j.renew[p.Name] && !j.loose[p.Name] {
 			kept[p.Name] = p
 		}
 	}
