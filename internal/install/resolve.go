@@ -67,16 +67,9 @@ func contradiction(err error) bool {
 
 // chooseAround settles everything but what is kept.
 func (in *Installer) chooseAround(ctx context.Context, j *job, kept map[string]lockfile.Plugin) ([]lockfile.Plugin, error) {
-	o := &offers{ctx: ctx, in: in, job: j, pins: kept, places: map[string]*place{}, wanted: map[string]string{}}
-	set := j.set()
-	if err := o.warm(set); err != nil {
-		return nil, err
-	}
-	choices, err := resolve.ChooseSet(set, o)
+	o := in.offers(ctx, j, kept)
+	choices, err := o.choose()
 	if err != nil {
-		return nil, err
-	}
-	if err := o.agree(choices); err != nil {
 		return nil, err
 	}
 	entries := make([]lockfile.Plugin, 0, len(choices))

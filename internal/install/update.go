@@ -85,12 +85,13 @@ func (in *Installer) Update(ctx context.Context, o UpdateOptions) (*UpdateReport
 		return nil, err
 	}
 	updates := j.updates()
-	report.Warnings = append(report.Warnings, j.setbacks(updates)...)
+	report.Warnings = append(j.setbacks(updates), report.Warnings...)
 	return &UpdateReport{Updates: updates, DryRun: o.DryRun, Report: *report}, nil
 }
 
 // setbacks are the updates that nobody who asks for newer versions expects.
-func (j *job) setbacks(updates []Update) (warnings []string) {
+func (j *job) setbacks(updates []Update) []string {
+	warnings := []string{}
 	for _, u := range updates {
 		_, held := j.held[u.Name]
 		switch {
@@ -123,6 +124,10 @@ func (in *Installer) requireUpdate(o Options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(named) == 0 {
+		j.renewAll()
+		return j, nil
+	}
 	j.renew, j.held = map[string]bool{}, map[string][]resolve.Rejection{}
 	for _, ref := range named {
 		if err := j.checkNamed(ref, in.Workspace); err != nil {
@@ -130,14 +135,16 @@ func (in *Installer) requireUpdate(o Options) (*job, error) {
 		}
 		j.renew[ref.Name] = true
 	}
-	if len(named) > 0 {
-		j.loose = j.alongWith(j.renew)
-		return j, nil
-	}
+	j.loose = j.alongWith(j.renew)
+	return j, nil
+}
+
+// renewAll makes resolution look at everything as if it were not locked.
+func (j *job) renewAll() {
+	j.renew, j.held = map[string]bool{}, map[string][]resolve.Rejection{}
 	for _, name := range j.names() {
 		j.renew[name] = true
 	}
-	return j, nil
 }
 
 // checkNamed refuses what an update can't be asked for.
