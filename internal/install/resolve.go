@@ -49,15 +49,17 @@ func satisfies(rng, version string) bool {
 	return err == nil && r.Allows(version)
 }
 
-// choose settles every requirement, and those of the plugins that are chosen. What is locked stays as it is if that leaves a
+// solve settles every requirement, and those of the plugins that are chosen. What is locked stays as it is if that leaves a
 // solution: nothing is asked about it then.
-func (in *Installer) choose(ctx context.Context, j *job) ([]lockfile.Plugin, error) {
+func (in *Installer) solve(ctx context.Context, j *job) (*offers, map[string]resolve.Choice, error) {
 	kept := j.kept()
-	entries, err := in.chooseAround(ctx, j, kept)
+	o := in.offers(ctx, j, kept)
+	choices, err := o.choose()
 	if contradiction(err) && len(kept) > 0 {
-		return in.chooseAround(ctx, j, nil)
+		o = in.offers(ctx, j, nil)
+		choices, err = o.choose()
 	}
-	return entries, err
+	return o, choices, err
 }
 
 // contradiction says whether other versions of locked plugins could help.
@@ -65,17 +67,16 @@ func contradiction(err error) bool {
 	return errors.As(err, new(*resolve.ConflictError)) || errors.As(err, new(*AmbiguousError))
 }
 
-// chooseAround settles everything but what is kept.
-func (in *Installer) chooseAround(ctx context.Context, j *job, kept map[string]lockfile.Plugin) ([]lockfile.Plugin, error) {
-	o := in.offers(ctx, j, kept)
-	choices, err := o.choose()
+// choose gives the entries of the next lock.
+func (in *Installer) choose(ctx context.Context, j *job) ([]lockfile.Plugin, error) {
+	o, choices, err := in.solve(ctx, j)
 	if err != nil {
 		return nil, err
 	}
 	entries := make([]lockfile.Plugin, 0, len(choices))
 	var chosen []Choice
 	for _, name := range slices.Sorted(maps.Keys(choices)) {
-		entry, pinned := kept[name]
+		entry, pinned := o.pins[name]
 		if !pinned {
 			at := o.places[name]
 			if entry, err = in.lockEntry(ctx, j.target, at.repo, at.releases[choices[name].Version]); err != nil {
