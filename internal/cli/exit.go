@@ -13,6 +13,7 @@ import (
 	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/info"
 	"github.com/loadr-plugins/loadr/internal/install"
+	"github.com/loadr-plugins/loadr/internal/plan"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
 	"github.com/loadr-plugins/loadr/internal/publish"
 	"github.com/loadr-plugins/loadr/internal/run"
@@ -64,7 +65,7 @@ var outcomes = []outcome{
 		is[*folder.NoManifestError], is[*publish.NoLibraryError], is[*registry.MergeError],
 		found(install.Incompatible),
 	}},
-	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], found(install.Drifted)}},
+	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], is[*install.PlanError], found(install.Drifted)}},
 	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*resolve.ConflictError], is[*install.TargetError]}},
 	{exitNotFound, "not-found", []func(error) (any, bool){
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NotInProjectError], is[*install.NoLockError], is[*registry.NotFoundError],
@@ -78,7 +79,7 @@ var outcomes = []outcome{
 		is[*lockfile.NewerFormatError], is[*lockfile.TruncatedError], is[*lockfile.ConflictError], is[*lockfile.DigestError],
 		is[*lockfile.DuplicateError],
 	}},
-	{exitFailure, "syntax", []func(error) (any, bool){is[*lockfile.SyntaxError], is[*lockfile.SizeError]}}, // loadr.toml or loadr.lock
+	{exitFailure, "syntax", []func(error) (any, bool){is[*lockfile.SyntaxError], is[*lockfile.SizeError], is[*plan.Error]}}, // loadr.toml, loadr.lock or a test plan
 	{exitFailure, "crash", []func(error) (any, bool){is[*plugin.CrashError]}},
 	{exitFailure, "refused", []func(error) (any, bool){is[*plugin.FailureError]}}, // by the plugin
 	{exitFailure, "timeout", []func(error) (any, bool){is[*plugin.TimeoutError]}},

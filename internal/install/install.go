@@ -53,7 +53,10 @@ const (
 type Options struct {
 	// Want are plugins to add or to change the range of.
 	Want []registry.Reference
-	Mode Mode
+	// Plans are what test plans use. Lock adds those that loadr.toml does not name to it, and sees to it that what is
+	// locked serves all of them.
+	Plans []PlanPlugin
+	Mode  Mode
 	// Offline forbids every request.
 	Offline bool
 	// Target is the platform of the plugins directory; empty means this machine's.
@@ -116,6 +119,9 @@ func (in *Installer) Lock(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	if err := in.resolve(in.announce(ctx, job.requirements), job); err != nil {
+		return nil, err
+	}
+	if err := job.checkPlans(); err != nil {
 		return nil, err
 	}
 	return in.record(ctx, job)

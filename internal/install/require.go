@@ -61,7 +61,7 @@ func (in *Installer) readWants(j *job) (err error) {
 		return err
 	}
 	j.text = j.projectText
-	if j.requirements, err = mergeRequirements(j.project, j.Want); err != nil {
+	if j.requirements, err = mergeRequirements(j.project, slices.Concat(j.Want, j.planned())); err != nil {
 		return err
 	}
 	j.belong()
