@@ -2,7 +2,6 @@ package resolve
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -296,36 +295,6 @@ func TestLooksStopEarly(t *testing.T) {
 		for _, v := range s.looked {
 			if !q.Range.Allows(v) {
 				t.Fatalf("looked at %s, which is outside %s", v, q.Range)
-			}
-		}
-	})
-}
-
-func BenchmarkChoose10000(b *testing.B) {
-	fitting := library1(linux, "c/1.0.0", "glibc>=2.17")
-	var versions []string
-	for i := range 10_000 {
-		versions = append(versions, fmt.Sprintf("%d.%d.%d", i/1000, i/10%100, i%10))
-	}
-	for name, rng := range map[string]string{"newest": "*", "oldest": "^0.1", "none": ">=99"} {
-		b.Run(name, func(b *testing.B) {
-			q := Query{Requirement: Requirement{"p", mustRange(rng)}, Host: host, Targets: []manifest.Target{linux}, Versions: versions}
-			look := func(v string) (Offer, error) {
-				return Offer{Version: v, Targets: []TargetOffer{fitting}}, nil
-			}
-			for b.Loop() {
-				if _, err := Choose(q, look); (err == nil) == (name == "none") {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-	b.Run("every one looked at", func(b *testing.B) {
-		q := Query{Requirement: Requirement{"p", mustRange("*")}, Host: host, Targets: []manifest.Target{mac}, Versions: versions}
-		look := func(v string) (Offer, error) { return Offer{Version: v, Targets: []TargetOffer{fitting}}, nil }
-		for b.Loop() {
-			if _, err := Choose(q, look); err == nil {
-				b.Fatal("chose")
 			}
 		}
 	})
