@@ -152,11 +152,12 @@ func (s *Standing) add(code FindingCode, format string, args ...any) {
 func (s *standings) choose() (map[string]resolve.Choice, error) {
 	for {
 		choices, err := s.offers.choose()
-		var none *resolve.NoVersionError
-		if !errors.As(err, &none) || !s.job.hold(none) {
+		if !s.job.holdBack(s.offers, err) {
 			return choices, err
 		}
-		s.offers.pins[none.Name], _ = s.job.locked(none.Name)
+		for name := range s.job.held {
+			s.offers.pins[name], _ = s.job.locked(name)
+		}
 	}
 }
 

@@ -55,6 +55,9 @@ func (in *Installer) solve(ctx context.Context, j *job) (*offers, map[string]res
 	kept := j.kept()
 	o := in.offers(ctx, j, kept)
 	choices, err := o.choose()
+	if j.holdBack(o, err) {
+		return in.solve(ctx, j)
+	}
 	if contradiction(err) && len(kept) > 0 {
 		o = in.offers(ctx, j, nil)
 		choices, err = o.choose()

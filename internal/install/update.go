@@ -2,7 +2,6 @@ package install
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -75,7 +74,11 @@ func (in *Installer) Update(ctx context.Context, o UpdateOptions) (*UpdateReport
 	if err != nil {
 		return nil, err
 	}
-	if err := in.renewal(in.announce(ctx, j.requirements), j); err != nil {
+	events := in.Events
+	in.Events = events.withoutChosen() // the report says it
+	err = in.resolve(in.announce(ctx, j.requirements), j)
+	in.Events = events
+	if err != nil {
 		return nil, err
 	}
 	report := in.report(j)
@@ -192,32 +195,6 @@ func (j *job) alongWith(plugins map[string]bool) map[string]bool {
 		}
 	}
 	return out
-}
-
-// renewal resolves. That nothing fits a plugin any more, all of it having been withdrawn, must not keep the others from
-// being updated.
-func (in *Installer) renewal(ctx context.Context, j *job) error {
-	events := in.Events
-	defer func() { in.Events = events }()
-	in.Events = events.withoutChosen() // the report says it
-	for {
-		err := in.resolve(ctx, j)
-		var none *resolve.NoVersionError
-		if !errors.As(err, &none) || !j.hold(none) {
-			return err
-		}
-	}
-}
-
-// hold keeps a plugin at its locked version, if that still serves.
-func (j *job) hold(none *resolve.NoVersionError) bool {
-	entry, locked := j.locked(none.Name)
-	if !locked || !j.renew[none.Name] || !j.keeps(entry) {
-		return false
-	}
-	delete(j.renew, none.Name)
-	j.held[none.Name] = none.Rejected
-	return true
 }
 
 // updates compares the lock with what it will be.

@@ -2,8 +2,10 @@ package install_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -186,6 +188,40 @@ func TestUpdateKeepsWhatHasNoSuccessor(t *testing.T) {
 	}
 	if len(report.Warnings) == 0 || report.Warnings[0] != "kafka: nothing that is offered fits: kept at 1.0.0, which is locked" {
 		t.Errorf("%q", report.Warnings)
+	}
+}
+
+// TestUpdateWithoutWhatIsRequired: neither a required plugin nor an asked one that has gone from the registry keeps the rest
+// from being updated.
+func TestUpdateWithoutWhatIsRequired(t *testing.T) {
+	kafka := spec{name: "kafka", plugins: map[string]string{"tokens": "^1"}}
+	p := local(t, kafka, spec{name: "tokens"}, spec{name: "smtp"}, spec{name: "redis"})
+	p.install("kafka@^1", "smtp@^1", "redis@^1")
+	p.client = newClient(t, registry.Options{Dir: t.TempDir()})
+	publishTo(t, p.client, "local/plugins", kafka, spec{name: "tokens", version: "2.0.0"}, spec{name: "smtp", version: "1.1.0"})
+	for _, name := range []string{"tokens", "redis"} {
+		report := p.update(name)
+		wantVersions(t, "update of "+name, moves(report), map[string]string{name: "kept 1.0.0 1.0.0"})
+	}
+	standings, err := p.installer().Outdated(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range standings {
+		got = append(got, s.Name+" "+s.Compatible+" "+fmt.Sprint(len(s.Problems)))
+	}
+	if want := []string{"kafka 1.0.0 0", "redis  1", "smtp 1.1.0 1", "tokens  1"}; !slices.Equal(got, want) {
+		t.Errorf("%q, expected %q", got, want)
+	}
+	report := p.update()
+	wantVersions(t, "updates", moves(report), map[string]string{
+		"kafka": "kept 1.0.0 1.0.0", "tokens": "kept 1.0.0 1.0.0", "redis": "kept 1.0.0 1.0.0", "smtp": "updated 1.0.0 1.1.0",
+	})
+	p.wantSound()
+	why, err := p.installer().Why(t.Context(), "tokens", false)
+	if err != nil || why.Update != "" || len(why.Rejected) == 0 {
+		t.Errorf("%+v, %v", why, err)
 	}
 }
 

@@ -2,7 +2,6 @@ package install
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -62,13 +61,12 @@ func (in *Installer) explain(ctx context.Context, w *Why) error {
 	j.renew, j.held = map[string]bool{w.Name: true}, map[string][]resolve.Rejection{}
 	j.loose = j.alongWith(j.renew)
 	_, choices, err := in.solve(in.announce(ctx, j.requirements), j)
-	var none *resolve.NoVersionError
-	choice := choices[w.Name]
-	switch {
-	case errors.As(err, &none) && none.Name == w.Name:
-		choice.Rejected = none.Rejected
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	choice := choices[w.Name]
+	if why, held := j.held[w.Name]; held {
+		choice = resolve.Choice{Version: w.Version, Rejected: why}
 	}
 	if choice.Version != w.Version {
 		w.Update = choice.Version
