@@ -40,7 +40,7 @@ func (e *editor) set(path []string, raw string) {
 	e.appendTable(path, raw)
 }
 
-// insertInto finds the place for rest = raw in the table at path: inside its braces, at the end of its section, or
+// insertInto finds the place for rest = raw in the table at path: inside its braces, in its section, or
 // below the last dotted key that speaks of it.
 func (d *document) insertInto(path, rest []string, raw string) ([]insertion, bool) {
 	if i := d.find(path); i != root && d.leaves[i].kind == unstable.InlineTable {
@@ -48,7 +48,7 @@ func (d *document) insertInto(path, rest []string, raw string) ([]insertion, boo
 	}
 	for i, h := range d.headers {
 		if slices.Equal(h.path, path) {
-			return d.insertLine(d.lastOf(i), "", dotted(rest)+" = "+raw), true
+			return d.insertLine(d.above(i, rest[0]), "", dotted(rest)+" = "+raw), true
 		}
 	}
 	for i, l := range slices.Backward(d.leaves) {
@@ -68,6 +68,28 @@ func (d *document) insertBeside(leaf int, path, rest []string, raw string) []ins
 		return d.listOf(d.leaves[l.owner]).with(key + " = " + raw)
 	}
 	return d.insertLine(l.at(), d.indent(l.at().start), key+" = "+raw)
+}
+
+// above gives the line of a section below which key belongs: where the section's plugins are in order, the last smaller one
+// or the header, so that branches which add different plugins seldom touch the same lines; else the last line.
+func (d *document) above(header int, key string) span {
+	if h := d.headers[header]; len(h.path) != 1 || h.path[0] != "plugins" {
+		return d.lastOf(header)
+	}
+	place, before := d.headers[header].at, ""
+	for _, l := range d.leaves {
+		if l.header != header || l.owner != root {
+			continue
+		}
+		name := l.path[1]
+		if name < before {
+			return d.lastOf(header)
+		}
+		if before = name; name < key {
+			place = l.at()
+		}
+	}
+	return place
 }
 
 // lastOf gives the place of the last line of a section, or of its header.

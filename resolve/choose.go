@@ -19,6 +19,9 @@ type Query struct {
 	// Locked is the version in the lock, which is kept if it still fits even where newer ones do, and even where it was
 	// withdrawn: the lock is not changed behind its owner's back. Empty for none.
 	Locked string
+	// Renew takes the advantage from the locked version: it is a candidate like any other, and one that was withdrawn is
+	// none.
+	Renew bool
 }
 
 // Look gives the facts about one listed version. An error ends the resolution: leaving out a version because it could
@@ -39,7 +42,7 @@ type Choice struct {
 	Ignored []string `json:"ignored,omitempty"`
 }
 
-// Choose gives the locked version if it still fits, else the newest one that does. Candidates are looked at one by one,
+// Choose gives the locked version if it still fits and is not to be renewed, else the newest one that does. Candidates are looked at one by one,
 // newest first, and none after the first that fits; versions outside the range are not looked at. Where none fits the
 // error is a *NoVersionError, and some versions outside the range may have been looked at to give better advice. Other
 // errors are those of look.
@@ -88,6 +91,9 @@ func newSearch(q Query, look Look) *search {
 
 // locked gives the index of the locked version if it may be kept, else -1.
 func (s *search) locked() (int, error) {
+	if s.Renew {
+		return -1, nil
+	}
 	i := slices.IndexFunc(s.candidates, func(v *semver.Version) bool { return v.Original() == s.Locked })
 	if i < 0 {
 		return -1, nil

@@ -17,13 +17,14 @@ func Explain(name string, c Choice) string {
 	if c.Kept {
 		heading = fmt.Sprintf("kept %s %s, which is locked\n", name, c.Version)
 	}
-	return heading + table(slices.DeleteFunc(slices.Clone(c.Rejected), func(r Rejection) bool {
+	return heading + Reasons(slices.DeleteFunc(slices.Clone(c.Rejected), func(r Rejection) bool {
 		return r.Version != c.Replaces && Compare(r.Version, c.Version) < 0
 	}))
 }
 
-// table writes one line per rejection, or per run of several in a row with the same reason.
-func table(rejected []Rejection) string {
+// Reasons gives one line for each rejection, or for several in a row with the same reason. Lines are indented and end in a
+// newline.
+func Reasons(rejected []Rejection) string {
 	type line struct{ versions, detail string }
 	var lines []line
 	width := 0

@@ -39,7 +39,7 @@ func (e *NoVersionError) Hint() string { return e.advice }
 
 // Explanation lists every version with the reason against it, a line each.
 func (e *NoVersionError) Explanation() string {
-	return fmt.Sprintf("no version of %s fits %s\n", e.Name, e.Range) + table(e.Rejected)
+	return fmt.Sprintf("no version of %s fits %s\n", e.Name, e.Range) + Reasons(e.Rejected)
 }
 
 // closest is the newest version that got past the range and was not withdrawn; where there is none, the newest.

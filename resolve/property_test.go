@@ -2,7 +2,6 @@ package resolve
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -117,7 +116,7 @@ func required(h Host, a manifest.ABI, rng string) bool {
 
 // oracle tries every version.
 func oracle(q Query, s *source) string {
-	if o, ok := s.offers[q.Locked]; ok && satisfies(q, o, true) {
+	if o, ok := s.offers[q.Locked]; ok && !q.Renew && satisfies(q, o, true) {
 		return q.Locked
 	}
 	best := ""
@@ -136,6 +135,7 @@ func draw(t *rapid.T) (Query, *source) {
 	q.Versions = versions
 	if len(versions) > 0 && rapid.Bool().Draw(t, "has lock") {
 		q.Locked = rapid.SampledFrom(append(versions, "7.7.7")).Draw(t, "locked")
+		q.Renew = rapid.Bool().Draw(t, "renew")
 	}
 	return q, s
 }
@@ -205,7 +205,7 @@ func TestReasonsAreTrue(t *testing.T) {
 		got, _ := answer(q, s)
 		for _, r := range got.Rejected {
 			comparative := r.Code == Older || r.Code == Kept || r.Code == Gone
-			if !comparative && satisfies(q, s.offers[r.Version], r.Version == q.Locked) {
+			if !comparative && satisfies(q, s.offers[r.Version], r.Version == q.Locked && !q.Renew) {
 				t.Fatalf("%+v, but it fits", r)
 			}
 		}
@@ -241,14 +241,15 @@ func TestWorseCandidateChangesNothing(t *testing.T) {
 		if _, taken := s.offers[version]; taken {
 			t.Skip()
 		}
-		worse := !satisfies(q, offer, version == q.Locked) || before.Version != "" && Compare(version, before.Version) < 0 && version != q.Locked
+		kept := version == q.Locked && !q.Renew
+		worse := !satisfies(q, offer, kept) || before.Version != "" && Compare(version, before.Version) < 0 && !kept
 		s.offers[version] = offer
 		q.Versions = append(q.Versions, version)
 		after, _ := answer(q, s)
 		if worse && after.Version != before.Version {
 			t.Fatalf("%s made it %q instead of %q", version, after.Version, before.Version)
 		}
-		if !worse && after.Version != version && !after.Kept {
+		if !worse && after.Version != version && (q.Renew || !after.Kept) {
 			t.Fatalf("%s is better than %q and was not chosen", version, after.Version)
 		}
 	})
@@ -262,7 +263,7 @@ func TestLockIsAFixedPoint(t *testing.T) {
 		if first.Version == "" {
 			t.Skip()
 		}
-		q.Locked = first.Version
+		q.Locked, q.Renew = first.Version, false
 		for v, o := range rapid.MapOfN(genVersion, genOffer, 0, 5).Draw(t, "published meanwhile") {
 			if _, taken := s.offers[v]; !taken {
 				o.Version = v
@@ -294,36 +295,6 @@ func TestLooksStopEarly(t *testing.T) {
 		for _, v := range s.looked {
 			if !q.Range.Allows(v) {
 				t.Fatalf("looked at %s, which is outside %s", v, q.Range)
-			}
-		}
-	})
-}
-
-func BenchmarkChoose10000(b *testing.B) {
-	fitting := library1(linux, "c/1.0.0", "glibc>=2.17")
-	var versions []string
-	for i := range 10_000 {
-		versions = append(versions, fmt.Sprintf("%d.%d.%d", i/1000, i/10%100, i%10))
-	}
-	for name, rng := range map[string]string{"newest": "*", "oldest": "^0.1", "none": ">=99"} {
-		b.Run(name, func(b *testing.B) {
-			q := Query{Requirement: Requirement{"p", mustRange(rng)}, Host: host, Targets: []manifest.Target{linux}, Versions: versions}
-			look := func(v string) (Offer, error) {
-				return Offer{Version: v, Targets: []TargetOffer{fitting}}, nil
-			}
-			for b.Loop() {
-				if _, err := Choose(q, look); (err == nil) == (name == "none") {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-	b.Run("every one looked at", func(b *testing.B) {
-		q := Query{Requirement: Requirement{"p", mustRange("*")}, Host: host, Targets: []manifest.Target{mac}, Versions: versions}
-		look := func(v string) (Offer, error) { return Offer{Version: v, Targets: []TargetOffer{fitting}}, nil }
-		for b.Loop() {
-			if _, err := Choose(q, look); err == nil {
-				b.Fatal("chose")
 			}
 		}
 	})

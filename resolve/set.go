@@ -23,6 +23,23 @@ type Set struct {
 	// Locked has the versions in the lock by name, also those of plugins that only others require. They are preferred,
 	// under the conditions of Query.Locked.
 	Locked map[string]string
+	// Renew names plugins whose locked version has no advantage, as Query.Renew.
+	Renew map[string]bool
+}
+
+// Query is the question about one plugin of the set as if it were alone.
+func (s Set) Query(r Requirement, versions []string) Query {
+	return Query{
+		Requirement: r, Host: s.Host, Targets: s.Targets, Versions: versions, Locked: s.Locked[r.Name], Renew: s.Renew[r.Name],
+	}
+}
+
+// preferred is the locked version that is kept if it can be; empty for none.
+func (s Set) preferred(name string) string {
+	if s.Renew[name] {
+		return ""
+	}
+	return s.Locked[name]
 }
 
 // Offers says what sources have. The answers must not change meanwhile; an error ends the resolution.
@@ -115,7 +132,7 @@ func (c *catalog) Candidates(name string) (int, error) {
 	}
 	s := newSearch(Query{Versions: words}, nil) // sorts and sieves
 	p := &candidates{versions: s.candidates, ignored: s.ignored, reasons: map[int]Rejection{}, offers: map[int]Offer{}}
-	locked := slices.IndexFunc(p.versions, func(v *semver.Version) bool { return v.Original() == c.Locked[name] })
+	locked := slices.IndexFunc(p.versions, func(v *semver.Version) bool { return v.Original() == c.preferred(name) })
 	if locked > 0 {
 		first := p.versions[locked]
 		p.versions = slices.Insert(slices.Delete(p.versions, locked, locked+1), 0, first)
@@ -133,7 +150,7 @@ func (c *catalog) Requires(name string, i int) ([]pubgrub.Requirement, error) {
 	look := func(version string) (Offer, error) { return c.offers.Look(name, version) }
 	one := newSearch(Query{Host: c.Host, Targets: c.Targets, Versions: []string{version}}, look)
 	one.Range = anyVersion
-	fits, err := one.examine(0, version == c.Locked[name])
+	fits, err := one.examine(0, version == c.preferred(name))
 	if err != nil {
 		return nil, err
 	}
@@ -168,8 +185,7 @@ func (c *catalog) failure(conflict *pubgrub.ConflictError) error {
 		if err != nil {
 			return err
 		}
-		q := Query{Requirement: r, Host: c.Host, Targets: c.Targets, Versions: words, Locked: c.Locked[r.Name]}
-		_, err = Choose(q, func(version string) (Offer, error) { return c.offers.Look(r.Name, version) })
+		_, err = Choose(c.Query(r, words), func(version string) (Offer, error) { return c.offers.Look(r.Name, version) })
 		if err != nil {
 			return err
 		}

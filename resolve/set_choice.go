@@ -15,12 +15,11 @@ func (c *catalog) choices(chosen map[string]int) map[string]Choice {
 		p := c.plugins[name]
 		version := c.Title(name, i)
 		choice := Choice{Version: version, Offer: p.offers[i], Kept: version == c.Locked[name], Rejected: []Rejection{}, Ignored: p.ignored}
-		for other := range p.versions {
+		for _, other := range p.newestFirst() {
 			if other != i {
 				choice.Rejected = append(choice.Rejected, c.rejection(chosen, name, other))
 			}
 		}
-		slices.SortFunc(choice.Rejected, func(a, b Rejection) int { return Compare(b.Version, a.Version) })
 		if locked := c.Locked[name]; locked != "" && !choice.Kept {
 			choice.Replaces = locked
 			choice.Rejected = withGone(choice.Rejected, p.versions, locked)
@@ -30,11 +29,21 @@ func (c *catalog) choices(chosen map[string]int) map[string]Choice {
 	return out
 }
 
+// newestFirst gives the candidates by age and not by preference.
+func (p *candidates) newestFirst() []int {
+	order := make([]int, len(p.versions))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return p.versions[b].Compare(p.versions[a]) })
+	return order
+}
+
 // rejection gives the one reason against a version that was not chosen: the first that applies.
 func (c *catalog) rejection(chosen map[string]int, name string, i int) Rejection {
 	p := c.plugins[name]
 	v, taken := p.versions[i], p.versions[chosen[name]]
-	locked := c.Locked[name]
+	locked := c.preferred(name)
 	switch {
 	case v.LessThan(taken) && v.Original() != locked:
 		return Rejection{v.Original(), Older, "older than " + taken.Original()}

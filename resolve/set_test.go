@@ -2,7 +2,6 @@ package resolve
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -152,7 +151,9 @@ func TestSetOfOneIsChoose(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q, s := draw(t)
 		alone, text := answer(q, s)
-		got, err := ChooseSet(Set{[]Requirement{q.Requirement}, q.Host, q.Targets, map[string]string{"p": q.Locked}}, world{"p": s.offers})
+		set := Set{Requirements: []Requirement{q.Requirement}, Host: q.Host, Targets: q.Targets, Locked: map[string]string{"p": q.Locked}}
+		set.Renew = map[string]bool{"p": q.Renew}
+		got, err := ChooseSet(set, world{"p": s.offers})
 		if alone.Version == "" {
 			var none *NoVersionError
 			if !errors.As(err, &none) || none.Explanation()+none.Error()+none.Hint() != text {
@@ -207,7 +208,7 @@ func TestSetProperties(t *testing.T) {
 }
 
 // checkChosen: what is chosen fits, its requirements hold, somebody wants it, and every other version has one reason.
-func checkChosen(t *rapid.T, s Set, w world, got map[string]Choice, name string, c Choice) {
+func checkChosen(t rapid.TB, s Set, w world, got map[string]Choice, name string, c Choice) {
 	wanted := false
 	for _, r := range s.Requirements {
 		if r.Name == name {
@@ -242,40 +243,5 @@ func checkChosen(t *rapid.T, s Set, w world, got map[string]Choice, name string,
 	}
 	if len(seen) != len(w[name]) {
 		t.Fatalf("%s: %d versions have a reason, there are %d", name, len(seen), len(w[name]))
-	}
-}
-
-func BenchmarkChooseSet(b *testing.B) {
-	var lone []string
-	for v := range 10_000 {
-		lone = append(lone, fmt.Sprintf("lone %d.%d.%d", v/1000, v/10%100, v%10))
-	}
-	w := plugins(lone...)
-	b.Run("lone", func(b *testing.B) {
-		for b.Loop() {
-			if _, err := ChooseSet(Set{Requirements: asks("lone@^3"), Host: host}, w); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	for _, versions := range []int{100, 1000, 10_000} {
-		w := world{}
-		for i, name := range []string{"a", "b", "c"} {
-			w[name] = map[string]Offer{}
-			for v := range versions {
-				o := Offer{Version: fmt.Sprintf("%d.%d.%d", v/1000, v/10%100, v%10), Targets: []TargetOffer{library1(linux, "c/1.0.0", "")}}
-				if i < 2 {
-					o.RequiresPlugins = map[string]string{string("abc"[i+1]): "<=" + o.Version}
-				}
-				w[name][o.Version] = o
-			}
-		}
-		b.Run(fmt.Sprint(versions), func(b *testing.B) {
-			for b.Loop() {
-				if _, err := ChooseSet(Set{Requirements: asks("a@*"), Host: host}, w); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }

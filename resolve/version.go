@@ -38,6 +38,27 @@ func parseVersion(s string) (*semver.Version, error) {
 	return v, nil
 }
 
+// Newest gives the newest release among words that may not all be versions, or the newest pre-release where there is no
+// release; empty for none.
+func Newest(words []string) string {
+	var newest *semver.Version
+	for _, word := range words {
+		v, err := parseVersion(word)
+		if err != nil {
+			continue
+		}
+		if newest == nil || released(v) && !released(newest) || released(v) == released(newest) && v.GreaterThan(newest) {
+			newest = v
+		}
+	}
+	if newest == nil {
+		return ""
+	}
+	return newest.Original()
+}
+
+func released(v *semver.Version) bool { return v.Prerelease() == "" }
+
 // Compare orders two versions by semver precedence: negative where a is older. Text that is not a version is older than
 // any version, so that the order is total.
 func Compare(a, b string) int {

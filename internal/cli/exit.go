@@ -13,6 +13,7 @@ import (
 	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/info"
 	"github.com/loadr-plugins/loadr/internal/install"
+	"github.com/loadr-plugins/loadr/internal/plan"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
 	"github.com/loadr-plugins/loadr/internal/publish"
 	"github.com/loadr-plugins/loadr/internal/run"
@@ -54,7 +55,7 @@ var outcomes = []outcome{
 	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*registry.BusyError]}},
 	{exitIntegrity, "integrity", []func(error) (any, bool){
 		is[*registry.IntegrityError], is[*cache.MismatchError], is[*plugindir.DigestError], is[*plugin.DigestError],
-		mismatch(false), found(install.Altered), found(install.Moved),
+		is[*install.RepublishedError], mismatch(false), found(install.Altered), found(install.Moved),
 	}},
 	{exitInvalid, "invalid", []func(error) (any, bool){
 		is[manifest.Errors], is[*manifest.Error], is[*publish.GateError], is[*install.IncompatibleError], mismatch(true),
@@ -64,10 +65,10 @@ var outcomes = []outcome{
 		is[*folder.NoManifestError], is[*publish.NoLibraryError], is[*registry.MergeError],
 		found(install.Incompatible),
 	}},
-	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], found(install.Drifted)}},
+	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], is[*install.PlanError], found(install.Drifted)}},
 	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*resolve.ConflictError], is[*install.TargetError]}},
 	{exitNotFound, "not-found", []func(error) (any, bool){
-		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NoLockError], is[*registry.NotFoundError],
+		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NotInProjectError], is[*install.NoLockError], is[*registry.NotFoundError],
 		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError], notExist,
 	}},
 	{exitExists, "exists", []func(error) (any, bool){is[*registry.VersionExistsError]}},
@@ -78,7 +79,7 @@ var outcomes = []outcome{
 		is[*lockfile.NewerFormatError], is[*lockfile.TruncatedError], is[*lockfile.ConflictError], is[*lockfile.DigestError],
 		is[*lockfile.DuplicateError],
 	}},
-	{exitFailure, "syntax", []func(error) (any, bool){is[*lockfile.SyntaxError], is[*lockfile.SizeError]}}, // loadr.toml or loadr.lock
+	{exitFailure, "syntax", []func(error) (any, bool){is[*lockfile.SyntaxError], is[*lockfile.SizeError], is[*plan.Error]}}, // loadr.toml, loadr.lock or a test plan
 	{exitFailure, "crash", []func(error) (any, bool){is[*plugin.CrashError]}},
 	{exitFailure, "refused", []func(error) (any, bool){is[*plugin.FailureError]}}, // by the plugin
 	{exitFailure, "timeout", []func(error) (any, bool){is[*plugin.TimeoutError]}},

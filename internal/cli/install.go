@@ -2,13 +2,18 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/loadr-plugins/loadr/internal/install"
+	"github.com/loadr-plugins/loadr/internal/plan"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
+	"github.com/loadr-plugins/loadr/resolve"
 )
 
 // installFlags are the flags of the commands that bring about a plugins directory.
@@ -113,12 +118,21 @@ func newSyncCmd(a *app) *cobra.Command {
 func newLockCmd(a *app) *cobra.Command {
 	f := &installFlags{}
 	cmd := &cobra.Command{
-		Use:   "lock",
+		Use:   "lock [PLAN.yaml...]",
 		Short: "Write loadr.lock without installing",
-		Args:  args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Long: `Lock resolves what loadr.toml asks for and writes loadr.lock, without installing anything.
+
+Of test plans it takes the entries of their list 'plugins': names, or mappings with a name and a version, a range. Those that
+loadr.toml does not name are added to it; what is locked has to serve all of them. With --locked nothing is written, and a
+plan that uses anything else is an error.`,
+		Example: `  loadr plugin lock
+  loadr plugin lock plans/*.yaml --locked`,
+		RunE: func(cmd *cobra.Command, plans []string) error {
 			o, err := f.finish()
 			if err != nil {
+				return err
+			}
+			if o.Plans, err = readPlans(plans); err != nil {
 				return err
 			}
 			return a.runInstall(cmd.Context(), o, (*install.Installer).Lock)
@@ -128,6 +142,37 @@ func newLockCmd(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&f.options.Offline, "offline", false, "make no requests")
 	f.addCommon(cmd)
 	return cmd
+}
+
+// readPlans reads what test plans use, and sees to it that complaints about ranges name the line.
+func readPlans(files []string) (out []install.PlanPlugin, err error) {
+	for _, file := range files {
+		text, err := readPlan(file)
+		if err != nil {
+			return nil, err
+		}
+		plugins, err := plan.Parse(file, text)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range plugins {
+			if _, err := resolve.ParseRange(p.Range); p.Range != "" && err != nil {
+				return nil, &plan.Error{File: file, Line: p.Line, Column: p.Column, Detail: fmt.Sprintf("plugins: %s: %v", p.Name, err)}
+			}
+			out = append(out, install.PlanPlugin{Name: p.Name, Range: p.Range, File: file, Line: p.Line, Column: p.Column})
+		}
+	}
+	return out, nil
+}
+
+// readPlan reads no more of a file than tells that it is too large.
+func readPlan(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, plan.MaxSize+1))
 }
 
 func parseReferences(words []string) (refs []registry.Reference, err error) {
@@ -161,19 +206,23 @@ func (a *app) runInstall(ctx context.Context, o install.Options, run installRun)
 	return a.print(report, func() { a.printReport(in.Workspace, report) })
 }
 
+func (a *app) printChange(c install.Change) {
+	switch c.Action {
+	case install.Installed:
+		a.line("installed %s %s (%s, %s)", c.Name, c.Version, c.Source, c.Target)
+	case install.Replaced:
+		a.line("replaced %s %s with %s (%s, %s)", c.Name, c.From, c.Version, c.Source, c.Target)
+	case install.Removed:
+		a.line("removed %s %s", c.Name, c.From)
+	case install.Unchanged:
+		a.detail("unchanged %s %s", c.Name, c.Version)
+	}
+}
+
 func (a *app) printReport(ws *install.Workspace, r *install.Report) {
 	changed := false
 	for _, c := range r.Plugins {
-		switch c.Action {
-		case install.Installed:
-			a.line("installed %s %s (%s, %s)", c.Name, c.Version, c.Source, c.Target)
-		case install.Replaced:
-			a.line("replaced %s %s with %s (%s, %s)", c.Name, c.From, c.Version, c.Source, c.Target)
-		case install.Removed:
-			a.line("removed %s %s", c.Name, c.From)
-		case install.Unchanged:
-			a.detail("unchanged %s %s", c.Name, c.Version)
-		}
+		a.printChange(c)
 		changed = changed || c.Action != install.Unchanged
 	}
 	if r.WroteLock {

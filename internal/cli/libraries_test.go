@@ -53,7 +53,10 @@ var variants = map[string][]string{
 }
 
 // releases are plugins that require each other in scripts: NAME-VERSION.
-var releases = []string{"tokens-1.0.0", "tokens-1.2.0", "tokens-2.0.0", "kafka-1.0.0", "kafka-1.1.0", "broker-1.0.0", "lonely-1.0.0"}
+var releases = []string{
+	"tokens-1.0.0", "tokens-1.2.0", "tokens-2.0.0", "kafka-1.0.0", "kafka-1.1.0", "kafka-1.2.0", "kafka-2.0.0",
+	"broker-1.0.0", "lonely-1.0.0", "smtp-1.0.0", "smtp-1.0.1", "smtp-2.0.0",
+}
 
 // foreign are platforms that this machine needs zig to compile for.
 var foreign = []manifest.Target{

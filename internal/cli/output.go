@@ -30,6 +30,9 @@ func (a *app) printJSON(value any) error {
 // line writes one line of a result.
 func (a *app) line(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }
 
+// text writes several lines of a result, which end in newlines.
+func (a *app) text(lines string) { fmt.Fprint(a.out, clean(lines)) }
+
 // note writes one line about what is being done; --quiet and --json leave it out.
 func (a *app) note(format string, args ...any) {
 	if !a.quiet && !a.json {

@@ -15,6 +15,7 @@ import (
 	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/fsx"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
+	"github.com/loadr-plugins/loadr/lockfile"
 )
 
 const manifestName = folder.ManifestName
@@ -31,6 +32,8 @@ func (in *Installer) activate(ctx context.Context, j *job, items []*item) (*Repo
 	}
 	if j.Prune {
 		in.remove(&change, report, in.surplus(items))
+	} else if j.renew != nil {
+		in.remove(&change, report, in.dropped(j))
 	}
 	slices.SortFunc(report.Plugins, func(a, b Change) int { return strings.Compare(a.Name, b.Name) })
 	return in.finish(ctx, change, report)
@@ -109,6 +112,16 @@ func (in *Installer) surplus(items []*item) (names []string) {
 		}
 	}
 	slices.Sort(names)
+	return names
+}
+
+// dropped lists the plugins that we installed and that went out of the lock with this command.
+func (in *Installer) dropped(j *job) (names []string) {
+	for _, c := range lockfile.Diff(j.lock, j.next) {
+		if _, ours := in.state.Plugins[c.Name]; ours && c.New == nil {
+			names = append(names, c.Name)
+		}
+	}
 	return names
 }
 

@@ -97,6 +97,41 @@ func (e *RequiredError) Error() string {
 // Hint says what to do.
 func (e *RequiredError) Hint() string { return "remove those too, or keep it" }
 
+// NotInProjectError says that a project neither asks for a plugin nor has it in its lock.
+type NotInProjectError struct {
+	Name    string `json:"name"`
+	Project string `json:"project"` // path of loadr.toml
+}
+
+func (e *NotInProjectError) Error() string {
+	return fmt.Sprintf("plugin %q: expected an entry in %s or its lock, found none", e.Name, e.Project)
+}
+
+// Hint says how to get it.
+func (e *NotInProjectError) Hint() string {
+	return fmt.Sprintf("'loadr plugin install %s' adds it; 'loadr plugin tree' shows what is there", e.Name)
+}
+
+// RepublishedError says that a registry has other bytes under a version than were locked from it.
+type RepublishedError struct {
+	Name    string        `json:"name"`
+	Version string        `json:"version"`
+	Source  string        `json:"source"`
+	Locked  digest.Digest `json:"locked"` // of the index
+	Found   digest.Digest `json:"found"`
+}
+
+func (e *RepublishedError) Error() string {
+	return fmt.Sprintf("plugin %q: %s in %s was published again with other bytes: expected %s, which is locked, found %s",
+		e.Name, e.Version, e.Source, e.Locked, e.Found)
+}
+
+// Hint says how to go on either way.
+func (e *RepublishedError) Hint() string {
+	return fmt.Sprintf("nothing was changed; ask its publisher, and if the new bytes are meant, take them by name: loadr plugin install %s/%s@%s",
+		e.Source, e.Name, e.Found)
+}
+
 // UnknownError says that no namespace holds a plugin.
 type UnknownError struct {
 	Name    string   `json:"name"`

@@ -86,6 +86,16 @@ func (e *Events) chosen(c Choice) {
 	}
 }
 
+// withoutChosen leaves out what a command reports itself.
+func (e *Events) withoutChosen() *Events {
+	if e == nil {
+		return nil
+	}
+	quiet := *e
+	quiet.Chosen = nil
+	return &quiet
+}
+
 func (e *Events) fetching(name string, size int64) Progress {
 	if e != nil && e.Fetching != nil {
 		return e.Fetching(name, size)

@@ -53,7 +53,10 @@ const (
 type Options struct {
 	// Want are plugins to add or to change the range of.
 	Want []registry.Reference
-	Mode Mode
+	// Plans are what test plans use. Lock adds those that loadr.toml does not name to it, and sees to it that what is
+	// locked serves all of them.
+	Plans []PlanPlugin
+	Mode  Mode
 	// Offline forbids every request.
 	Offline bool
 	// Target is the platform of the plugins directory; empty means this machine's.
@@ -86,6 +89,11 @@ func (in *Installer) Install(ctx context.Context, o Options) (*Report, error) {
 	if err := in.resolve(ctx, job); err != nil { // the lock: what was chosen, for every target
 		return nil, err
 	}
+	return in.bringAbout(ctx, job)
+}
+
+// bringAbout makes the plugins directory and the project's files what was resolved.
+func (in *Installer) bringAbout(ctx context.Context, job *job) (*Report, error) {
 	items, err := in.plan(ctx, job) // what has to change in the plugins directory
 	if err != nil {
 		return nil, err
@@ -111,6 +119,9 @@ func (in *Installer) Lock(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	if err := in.resolve(in.announce(ctx, job.requirements), job); err != nil {
+		return nil, err
+	}
+	if err := job.checkPlans(); err != nil {
 		return nil, err
 	}
 	return in.record(ctx, job)
@@ -162,4 +173,5 @@ type job struct {
 	text         []byte // what loadr.toml will be
 	choices      []Choice
 	warnings     []string
+	updating     // nothing for commands that keep what is locked
 }

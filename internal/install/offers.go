@@ -27,6 +27,23 @@ type offers struct {
 	wanted map[string]string // namespace in which plugins that others require are looked up
 }
 
+func (in *Installer) offers(ctx context.Context, j *job, pins map[string]lockfile.Plugin) *offers {
+	return &offers{ctx: ctx, in: in, job: j, pins: pins, places: map[string]*place{}, wanted: map[string]string{}}
+}
+
+// choose answers the question that the job is.
+func (o *offers) choose() (map[string]resolve.Choice, error) {
+	set := o.job.set()
+	if err := o.warm(set); err != nil {
+		return nil, err
+	}
+	choices, err := resolve.ChooseSet(set, o)
+	if err != nil {
+		return nil, err
+	}
+	return choices, o.agree(choices)
+}
+
 // Versions lists a plugin's versions: the locked one alone for a pinned plugin.
 func (o *offers) Versions(name string) ([]string, error) {
 	if p, ok := o.pins[name]; ok {
@@ -155,8 +172,7 @@ func (o *offers) best(set resolve.Set, r resolve.Requirement) (resolve.Offer, er
 	if err != nil {
 		return resolve.Offer{}, err
 	}
-	q := resolve.Query{Requirement: r, Host: set.Host, Targets: set.Targets, Versions: versions, Locked: set.Locked[r.Name]}
-	choice, err := resolve.Choose(q, func(version string) (resolve.Offer, error) { return o.Look(r.Name, version) })
+	choice, err := resolve.Choose(set.Query(r, versions), func(version string) (resolve.Offer, error) { return o.Look(r.Name, version) })
 	var none *resolve.NoVersionError
 	if errors.As(err, &none) && !o.job.requires(r.Name) {
 		err = nil

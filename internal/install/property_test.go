@@ -2,6 +2,7 @@ package install_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -43,6 +44,25 @@ func TestAnySequence(t *testing.T) {
 				_, err := p.installer().Remove(context.Background(), []string{name()}, install.Options{})
 				return err
 			},
+			"update": func() error {
+				o := install.UpdateOptions{DryRun: rapid.Bool().Draw(rt, "dry")}
+				if rapid.Bool().Draw(rt, "named") {
+					o.Want = references(p.t, name()+rapid.SampledFrom([]string{"", "", "@*", "@~1.0"}).Draw(rt, "range"))
+				}
+				before := p.snapshot()
+				_, err := p.installer().Update(context.Background(), o)
+				if o.DryRun {
+					p.wantUnchanged(before)
+				}
+				return err
+			},
+			"look": func() error {
+				before := p.snapshot()
+				_, err := p.installer().Outdated(context.Background())
+				_, treeErr := install.Tree(p.workspace())
+				p.wantUnchanged(before)
+				return errors.Join(err, treeErr)
+			},
 			"sync":   func() error { _, err := p.try(install.Options{Prune: true}); return err },
 			"locked": func() error { _, err := p.try(install.Options{Mode: install.Locked, Prune: true}); return err },
 			"frozen": func() error { _, err := p.try(install.Options{Mode: install.Frozen, Prune: true}); return err },
@@ -62,7 +82,7 @@ func TestAnySequence(t *testing.T) {
 				continue
 			}
 			done++
-			if command != "destroy" && command != "remove" {
+			if !slices.Contains([]string{"destroy", "remove", "look"}, command) {
 				p.wantAgreement(fmt.Sprint("after ", command))
 			}
 		}

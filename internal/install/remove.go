@@ -99,6 +99,9 @@ func (j *job) forget(names []string) (orphans []string, err error) {
 
 // requiring lists the locked plugins that require one.
 func requiring(lock *lockfile.Lock, name string) (by []string) {
+	if lock == nil {
+		return nil
+	}
 	for _, p := range lock.Plugins {
 		if slices.ContainsFunc(p.Dependencies, func(d lockfile.Dependency) bool { return d.Name == name }) {
 			by = append(by, p.Name)

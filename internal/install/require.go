@@ -40,15 +40,33 @@ func (in *Installer) require(o Options) (*job, error) {
 	if o.Mode == Frozen {
 		return j, in.frozen(j)
 	}
-	if err := j.readProject(in.Workspace); err != nil {
+	if err := in.readWants(j); err != nil {
 		return nil, err
+	}
+	return j, j.checkTarget(in.Workspace)
+}
+
+// survey reads the project for a command that only asks: it installs nothing, so it works on any platform.
+func (in *Installer) survey() (*job, error) {
+	j := &job{target: in.Machine.Target}
+	if err := j.readLock(in.Workspace); err != nil {
+		return nil, err
+	}
+	return j, in.readWants(j)
+}
+
+// readWants reads loadr.toml, and merges what was asked for into its requirements.
+func (in *Installer) readWants(j *job) (err error) {
+	if err := j.readProject(in.Workspace); err != nil {
+		return err
 	}
 	j.text = j.projectText
-	if j.requirements, err = mergeRequirements(j.project, o.Want); err != nil {
-		return nil, err
+	if j.requirements, err = mergeRequirements(j.project, slices.Concat(j.Want, j.planned())); err != nil {
+		return err
 	}
 	j.belong()
-	return j, in.settleHost(j)
+	in.settleHost(j)
+	return nil
 }
 
 // check refuses what contradicts itself: a lock that decides alone leaves no choices.
@@ -147,7 +165,7 @@ func (in *Installer) installTarget(o Options) (manifest.Target, error) {
 
 // settleHost decides what resolution is for: loadr.toml's [host] and targets, and this machine's where the project does
 // not say yet, which is then written down so that the next machine gets the same answer.
-func (in *Installer) settleHost(j *job) error {
+func (in *Installer) settleHost(j *job) {
 	j.host, j.targets = j.project.Host, slices.Clone(j.project.Targets)
 	if j.host.IsZero() {
 		j.host = in.machineHost()
@@ -159,11 +177,10 @@ func (in *Installer) settleHost(j *job) error {
 		maps.Copy(abi, j.HostABI)
 		j.host.ABI, j.writeHost = abi, true
 	}
-	if len(j.targets) == 0 || j.AddTarget && !slices.Contains(j.targets, j.target) {
+	if len(j.targets) == 0 && j.target != "" || j.AddTarget && !slices.Contains(j.targets, j.target) {
 		j.targets = append(j.targets, j.target)
 		j.writeTargets = true
 	}
-	return j.checkTarget(in.Workspace)
 }
 
 func (in *Installer) machineHost() lockfile.Host {

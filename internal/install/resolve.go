@@ -49,15 +49,20 @@ func satisfies(rng, version string) bool {
 	return err == nil && r.Allows(version)
 }
 
-// choose settles every requirement, and those of the plugins that are chosen. What is locked stays as it is if that leaves a
+// solve settles every requirement, and those of the plugins that are chosen. What is locked stays as it is if that leaves a
 // solution: nothing is asked about it then.
-func (in *Installer) choose(ctx context.Context, j *job) ([]lockfile.Plugin, error) {
+func (in *Installer) solve(ctx context.Context, j *job) (*offers, map[string]resolve.Choice, error) {
 	kept := j.kept()
-	entries, err := in.chooseAround(ctx, j, kept)
-	if contradiction(err) && len(kept) > 0 {
-		return in.chooseAround(ctx, j, nil)
+	o := in.offers(ctx, j, kept)
+	choices, err := o.choose()
+	if j.holdBack(o, err) {
+		return in.solve(ctx, j)
 	}
-	return entries, err
+	if contradiction(err) && len(kept) > 0 {
+		o = in.offers(ctx, j, nil)
+		choices, err = o.choose()
+	}
+	return o, choices, err
 }
 
 // contradiction says whether other versions of locked plugins could help.
@@ -65,27 +70,22 @@ func contradiction(err error) bool {
 	return errors.As(err, new(*resolve.ConflictError)) || errors.As(err, new(*AmbiguousError))
 }
 
-// chooseAround settles everything but what is kept.
-func (in *Installer) chooseAround(ctx context.Context, j *job, kept map[string]lockfile.Plugin) ([]lockfile.Plugin, error) {
-	o := &offers{ctx: ctx, in: in, job: j, pins: kept, places: map[string]*place{}, wanted: map[string]string{}}
-	set := j.set()
-	if err := o.warm(set); err != nil {
-		return nil, err
-	}
-	choices, err := resolve.ChooseSet(set, o)
+// choose gives the entries of the next lock.
+func (in *Installer) choose(ctx context.Context, j *job) ([]lockfile.Plugin, error) {
+	o, choices, err := in.solve(ctx, j)
 	if err != nil {
-		return nil, err
-	}
-	if err := o.agree(choices); err != nil {
 		return nil, err
 	}
 	entries := make([]lockfile.Plugin, 0, len(choices))
 	var chosen []Choice
 	for _, name := range slices.Sorted(maps.Keys(choices)) {
-		entry, pinned := kept[name]
+		entry, pinned := o.pins[name]
 		if !pinned {
 			at := o.places[name]
 			if entry, err = in.lockEntry(ctx, j.target, at.repo, at.releases[choices[name].Version]); err != nil {
+				return nil, err
+			}
+			if err := j.checkRepublished(entry); err != nil {
 				return nil, err
 			}
 			chosen = append(chosen, Choice{Name: name, Source: entry.Source, Choice: choices[name]})
@@ -99,9 +99,22 @@ func (in *Installer) chooseAround(ctx context.Context, j *job, kept map[string]l
 	return entries, nil
 }
 
+// checkRepublished refuses other bytes under a version that is locked, which would otherwise slip in whenever the plugin is
+// resolved again. Who asks for them by their digest gets them.
+func (j *job) checkRepublished(entry lockfile.Plugin) error {
+	old, ok := j.locked(entry.Name)
+	if r, _ := j.requirement(entry.Name); !ok || r.digest != "" {
+		return nil
+	}
+	if old.Source != entry.Source || old.Version != entry.Version || old.Index == entry.Index {
+		return nil
+	}
+	return &RepublishedError{entry.Name, entry.Version, entry.Source, old.Index, entry.Index}
+}
+
 // set is the question that resolution answers.
 func (j *job) set() resolve.Set {
-	s := resolve.Set{Host: resolveHost(j.host), Targets: j.targets, Locked: map[string]string{}}
+	s := resolve.Set{Host: resolveHost(j.host), Targets: j.targets, Locked: map[string]string{}, Renew: j.renew}
 	for _, r := range j.requirements {
 		s.Requirements = append(s.Requirements, resolve.Requirement{Name: r.name, Range: r.rng})
 	}
@@ -130,7 +143,7 @@ func (j *job) kept() map[string]lockfile.Plugin {
 		return kept
 	}
 	for _, p := range j.lock.Plugins {
-		if j.keeps(p) {
+		if j.keeps(p) && !j.renew[p.Name] && !j.loose[p.Name] {
 			kept[p.Name] = p
 		}
 	}

@@ -32,6 +32,10 @@ type Finding struct {
 	Detail string      `json:"detail"`
 }
 
+func finding(code FindingCode, format string, args ...any) Finding {
+	return Finding{code, fmt.Sprintf(format, args...)}
+}
+
 // FindingCode is the stable word for a kind of finding.
 type FindingCode string
 
@@ -39,6 +43,8 @@ type FindingCode string
 const (
 	Altered      FindingCode = "altered"      // installed bytes are not those that were installed
 	Moved        FindingCode = "moved"        // the registry now has other bytes, or none, under the version
+	Vanished     FindingCode = "gone"         // the registry no longer lists the version
+	Recalled     FindingCode = "withdrawn"    // its author withdrew the version
 	Drifted      FindingCode = "drift"        // installed and locked differ
 	Incompatible FindingCode = "incompatible" // the library does not fit the host
 )
@@ -155,7 +161,7 @@ func (in *Installer) verifyOne(ctx context.Context, lock *lockfile.Lock, state *
 	_, isInstalled := state.Plugins[name]
 	v := Verdict{Name: name, Version: locked.Version, Problems: []Finding{}}
 	add := func(code FindingCode, format string, args ...any) {
-		v.Problems = append(v.Problems, Finding{code, fmt.Sprintf(format, args...)})
+		v.Problems = append(v.Problems, finding(code, format, args...))
 	}
 	switch {
 	case !isLocked && !isInstalled:
@@ -227,6 +233,11 @@ func (in *Installer) verifyTag(ctx context.Context, p lockfile.Plugin, add func(
 		return err
 	}
 	release, err := in.source().Release(ctx, repo, p.Version)
+	return heldAgainst(repo, p, release, err, add)
+}
+
+// heldAgainst compares what a registry answered about a version with what was locked.
+func heldAgainst(repo registry.Repository, p lockfile.Plugin, release *registry.Release, err error, add func(FindingCode, string, ...any)) error {
 	var absent *registry.NotFoundError
 	var invalid *registry.InvalidArtifactError
 	switch {

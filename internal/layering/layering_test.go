@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	"internal/folder":       {"manifest"},
 	"internal/fsx":          {},
 	"internal/oracle":       {"internal/testplugin", "manifest"},
+	"internal/plan":         {"manifest"},
 	"internal/plugindir":    {"manifest", "internal/fsx"},
 	"internal/run":          {"internal/folder", "internal/install", "loader", "manifest"},
 	"internal/scaffold":     {"manifest", "sdk/c", "sdk/go", "sdk/rust"},
@@ -78,6 +79,7 @@ var doors = map[string]string{
 	"github.com/vbauerster/mpb":      "internal/cli",
 	"github.com/pelletier/go-toml/":  "manifest lockfile internal/config",
 	"github.com/gofrs/flock":         "internal/fsx",
+	"go.yaml.in/yaml/":               "internal/plan",
 	"github.com/klauspost/compress/": "registry",
 	"github.com/Masterminds/semver/": "manifest resolve lockfile registry registry/directory internal/publish",
 }
