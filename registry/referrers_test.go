@@ -72,15 +72,15 @@ func TestReferrersFailuresAreNotNone(t *testing.T) {
 	}
 }
 
-// TestReferrersByAnotherAnswer has registries that say in other ways than by a 404 that they have no referrers API.
+// TestReferrersByAnotherAnswer has registries that say in other ways than by a bare 404 that they have no referrers API.
 func TestReferrersByAnotherAnswer(t *testing.T) {
 	server, client, pack := published(t, registry.Options{}, testregistry.NoReferrers())
 	repo := repoIn(server.Host())
 	if _, err := client.Attach(t.Context(), repo, subjectOf(pack), testregistry.Note("a note")); err != nil {
 		t.Fatal(err)
 	}
-	for _, status := range []int{400, 405, 406} {
-		server.Inject(testregistry.Fault{Match: "GET referrers", Status: status})
+	for _, status := range []int{400, 404, 405, 406} {
+		server.Inject(testregistry.Fault{Match: "GET referrers", Status: status, Body: `{"errors":[{"code":"NAME_UNKNOWN"}]}`})
 		if found, err := client.Referrers(t.Context(), repo, pack.Digest(), noteType); err != nil || len(found) != 1 {
 			t.Errorf("%d: %v, %v", status, found, err)
 		}
