@@ -90,6 +90,7 @@ func newPluginCmd(a *app) *cobra.Command {
 	for _, newCmd := range []func(*app) *cobra.Command{
 		newInitCmd, newInstallCmd, newSyncCmd, newLockCmd, newListCmd, newRemoveCmd, newEnableCmd, newDisableCmd,
 		newUpdateCmd, newOutdatedCmd, newTreeCmd, newWhyCmd, newInfoCmd, newVerifyCmd, newCallCmd, newNewCmd, newPackCmd, newPublishCmd,
+		newWithdrawCmd,
 	} {
 		cmd.AddCommand(newCmd(a))
 	}

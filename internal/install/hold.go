@@ -58,7 +58,7 @@ func (o *offers) lost(name string) (resolve.Rejection, bool) {
 	case !slices.Contains(at.versions, entry.Version):
 		return gone(entry), true
 	}
-	offer, err := at.look(o.ctx, entry.Version)
+	offer, err := o.Look(name, entry.Version)
 	return resolve.Rejection{Version: entry.Version, Code: resolve.Withdrawn, Detail: "withdrawn: " + offer.Withdrawn}, err == nil && offer.Withdrawn != ""
 }
 

@@ -138,10 +138,15 @@ func (s *standings) checkLocked(ctx context.Context, out *Standing, at *place, e
 	if err == nil && offer.Problem != "" {
 		err = &registry.InvalidArtifactError{Problem: offer.Problem}
 	}
-	if offer.Withdrawn != "" {
-		out.add(Recalled, "%s", offer.Withdrawn)
+	release := at.releases[entry.Version]
+	if err := heldAgainst(at.repo, entry, release, err, out.add); err != nil || release == nil {
+		return err
 	}
-	return heldAgainst(at.repo, entry, at.releases[entry.Version], err, out.add)
+	reason, err := at.withdrawn(ctx, entry.Version)
+	if reason != "" {
+		out.add(Recalled, "%s", reason)
+	}
+	return err
 }
 
 func (s *Standing) add(code FindingCode, format string, args ...any) {

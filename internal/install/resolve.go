@@ -89,6 +89,9 @@ func (in *Installer) choose(ctx context.Context, j *job) ([]lockfile.Plugin, err
 				return nil, err
 			}
 			chosen = append(chosen, Choice{Name: name, Source: entry.Source, Choice: choices[name]})
+			if reason := choices[name].Offer.Withdrawn; reason != "" { // only what is locked is chosen in spite of it
+				j.warnings = append(j.warnings, withdrawnWarning(entry, reason))
+			}
 		}
 		entries = append(entries, entry)
 	}
@@ -110,6 +113,10 @@ func (j *job) checkRepublished(entry lockfile.Plugin) error {
 		return nil
 	}
 	return &RepublishedError{entry.Name, entry.Version, entry.Source, old.Index, entry.Index}
+}
+
+func withdrawnWarning(p lockfile.Plugin, reason string) string {
+	return fmt.Sprintf("plugin %q: %s, which is locked, was withdrawn: %s", p.Name, p.Version, reason)
 }
 
 // set is the question that resolution answers.

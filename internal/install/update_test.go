@@ -103,16 +103,17 @@ func TestUpdateBudget(t *testing.T) {
 	if _, err := p.tryUpdate(install.UpdateOptions{DryRun: true}); err != nil {
 		t.Fatal(err)
 	}
-	wantRequests(t, server, "update --dry-run", times(2, "GET tags", "GET manifest")...)
+	wantRequests(t, server, "update --dry-run", times(2, "GET tags", "GET manifest", "GET referrers")...)
 	p.update("smtp")
-	wantRequests(t, server, "update of one", "GET tags", "GET manifest", "GET blob")
+	wantRequests(t, server, "update of one", "GET tags", "GET manifest", "GET referrers", "GET blob")
 	p.update("smtp")
-	wantRequests(t, server, "update of one that is up to date", "GET tags", "GET manifest")
+	wantRequests(t, server, "update of one that is up to date", "GET tags", "GET manifest", "GET referrers")
 	if _, err := p.installer().Outdated(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	// smtp: the locked version is the newest; tokens: the locked one, and the newest in range.
-	wantRequests(t, server, "outdated", "GET tags", "GET manifest", "GET tags", "GET manifest", "GET manifest")
+	wantRequests(t, server, "outdated", "GET tags", "GET manifest", "GET referrers",
+		"GET tags", "GET manifest", "GET referrers", "GET manifest", "GET referrers")
 	if _, err := p.installer().Why(t.Context(), "tokens", true); err != nil {
 		t.Fatal(err)
 	}
