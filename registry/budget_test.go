@@ -61,6 +61,29 @@ func TestRequestBudget(t *testing.T) {
 
 	readAll(t, client, repo, release.Targets[0].Library)
 	expectRequests(t, server, "a fetch", "GET blob")
+
+	subject := subjectOf(pack)
+	if _, err := client.Referrers(t.Context(), repo, subject.Digest, noteType); err != nil {
+		t.Fatal(err)
+	}
+	expectRequests(t, server, "a list of referrers", "GET referrers")
+
+	attached, err := client.Attach(t.Context(), repo, subject, testregistry.Note("a note"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectRequests(t, server, "an attachment",
+		"POST upload", "PUT upload", "POST upload", "PUT upload", // the empty config, the layer
+		"PUT manifest", "GET referrers") // is it listed?
+
+	m, err := client.Referrer(t.Context(), repo, subject.Digest, attached)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Layer(t.Context(), repo, m.Layers[0]); err != nil {
+		t.Fatal(err)
+	}
+	expectRequests(t, server, "a small attachment", "GET manifest")
 }
 
 // TestRequestBudgetOfDirectory counts through the socket of a server: nothing is read again there, since the registry

@@ -126,6 +126,8 @@ func newRepository(repo Repository, client remote.Client, plain bool) *remote.Re
 		TagListPageSize:    tagPageSize,
 		TagListMaxPages:    maxTagPages,
 		MaxMetadataBytes:   MaxManifest,
+
+		ReferrerListMaxPages: maxReferrers,
 	}
 }
 

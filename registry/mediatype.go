@@ -28,11 +28,13 @@ const (
 	MaxIndexData  = 1 << 20  // bytes of an index up to which it embeds its platform manifests
 	MaxLibrary    = 4 << 30  // bytes of a library, compressed or not
 	MaxFile       = 16 << 20 // bytes of a README, LICENSE, ...
+	MaxAttachment = 16 << 20 // bytes of one layer of a referrer: a signature, a list of materials, ...
 	maxTargets    = 128      // platforms of one release
 	maxRequires   = 256      // plugins that one release requires
 	maxLayers     = 64       // layers of one platform manifest
 	maxTagPages   = 1000     // pages of a tag list
 	tagPageSize   = 1000     // tags asked for in one page
+	maxReferrers  = 1000     // referrers of one manifest and type, and pages that list them
 	maxReference  = 1024     // bytes of a reference
 	maxRepository = 255      // bytes of namespace/name, the limit that common registries have
 )

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/loadr-plugins/loadr/internal/testregistry"
 	"github.com/loadr-plugins/loadr/registry"
 )
@@ -21,7 +23,13 @@ import (
 // childEnv makes this test binary a publisher: "dir pack pack ...".
 const childEnv = "LOADR_TEST_PUBLISH"
 
+// attachEnv makes this test binary attach one note to echo 1.0.0: "dir registry text".
+const attachEnv = "LOADR_TEST_ATTACH"
+
 func asChild() (code int, ok bool) {
+	if words := strings.Fields(os.Getenv(attachEnv)); len(words) == 3 {
+		return attachAsChild(words[0], words[1], words[2]), true
+	}
 	words := strings.Fields(os.Getenv(childEnv))
 	if len(words) == 0 {
 		return 0, false
@@ -40,6 +48,21 @@ func asChild() (code int, ok bool) {
 		fmt.Println(pack.Release().Version) // acknowledged
 	}
 	return 0, true
+}
+
+func attachAsChild(dir, host, text string) int {
+	client := registry.New(registry.Options{Dir: dir, Writer: testregistry.Writer})
+	defer client.Close()
+	r, err := client.Release(context.Background(), repoIn(host), "1.0.0")
+	if err == nil {
+		subject := v1.Descriptor{MediaType: v1.MediaTypeImageIndex, Digest: r.Digest, Size: r.Size}
+		_, err = client.Attach(context.Background(), repoIn(host), subject, testregistry.Note(text))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 func listenUnix(t *testing.T, path string) net.Listener {

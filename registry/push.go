@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -51,20 +52,28 @@ func (c *Client) Push(ctx context.Context, repo Repository, p *Pack) (PushResult
 	return result, to.readAgain(ctx)
 }
 
-// pushLocal writes the directory registry: under its lock, or through the server that holds it.
-func (c *Client) pushLocal(ctx context.Context, repo Repository, p *Pack) (_ PushResult, err error) {
+func (c *Client) pushLocal(ctx context.Context, repo Repository, p *Pack) (result PushResult, err error) {
+	err = c.writeLocal(ctx, repo, func(local *Client, to *remote.Repository) error {
+		result, err = (&pusher{client: local, repo: repo, pack: p, to: to}).push(ctx)
+		return err
+	})
+	return result, err
+}
+
+// writeLocal writes the directory registry: under its lock, or through the server that holds it. What write reads with
+// the client that it gets, it reads from who writes.
+func (c *Client) writeLocal(ctx context.Context, repo Repository, write func(*Client, *remote.Repository) error) (err error) {
 	if err := repo.check(); err != nil {
-		return PushResult{}, err
+		return err
 	}
 	connection, err := c.openWriter(ctx)
 	if err != nil {
-		return PushResult{}, err
+		return err
 	}
 	defer func() { err = errors.Join(err, connection.close()) }()
 	local := &Client{options: c.options, reader: connection.inProcess}
 	local.localOnce.Do(func() {})
-	to := &pusher{client: local, repo: repo, pack: p, to: newRepository(repo, connection.client, true)}
-	return to.push(ctx)
+	return write(local, newRepository(repo, connection.client, true))
 }
 
 // pusher is one push.
@@ -161,16 +170,26 @@ func (p *pusher) blobs(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(pushParallel)
 	for _, desc := range p.pack.blobs() {
-		group.Go(func() error { return p.blob(ctx, desc) })
+		group.Go(func() error {
+			return pushBlob(ctx, p.repo, p.to, desc, func() (io.ReadCloser, error) { return p.pack.OpenBlob(desc.Digest) })
+		})
 	}
 	return group.Wait()
 }
 
-// blob uploads one blob. The retries of single requests cannot send a stream twice, so the upload as a whole is tried
+// pushBlob uploads one blob. The retries of single requests cannot send a stream twice, so the upload as a whole is tried
 // again.
-func (p *pusher) blob(ctx context.Context, desc v1.Descriptor) error {
+func pushBlob(ctx context.Context, repo Repository, to *remote.Repository, desc v1.Descriptor, open func() (io.ReadCloser, error)) error {
+	upload := func() error {
+		in, err := open()
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		return to.Blobs().Push(ctx, desc, in)
+	}
 	for attempt := 0; ; attempt++ {
-		err := translate(p.repo, desc.Digest.String(), p.upload(ctx, desc))
+		err := translate(repo, desc.Digest.String(), upload())
 		if !is[*UnavailableError](err) || attempt+1 == blobAttempts {
 			return err
 		}
@@ -180,15 +199,6 @@ func (p *pusher) blob(ctx context.Context, desc v1.Descriptor) error {
 			return ctx.Err()
 		}
 	}
-}
-
-func (p *pusher) upload(ctx context.Context, desc v1.Descriptor) error {
-	in, err := p.pack.OpenBlob(desc.Digest)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	return p.to.Blobs().Push(ctx, desc, in)
 }
 
 func (p *pusher) platforms(ctx context.Context) error {

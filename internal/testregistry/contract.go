@@ -43,6 +43,9 @@ func Contract(t *testing.T, open func(t *testing.T) Place) {
 		"one of several rivals wins":              rivals,
 		"an end of the context ends the request":  canceled,
 		"a pack is published under its name only": otherName,
+		"what is attached is listed and read":     attached,
+		"many attach at once":                     manyAttach,
+		"nothing refers to what has no referrers": noReferrers,
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) { test(t, open(t)) })
 	}
