@@ -1,0 +1,361 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+	"oras.land/oras-go/v2/registry/remote"
+
+	"github.com/loadr-plugins/loadr/manifest"
+)
+
+// copyParallel bounds the releases that are copied at once, and for each of them the requests in flight.
+const copyParallel = 4
+
+// Copy is one release to copy.
+type Copy struct {
+	From     Repository
+	Artifact *Artifact
+	Attached []Document // as Origin.Attached gives them
+	// Targets are the platforms to copy. With fewer than all, the copy's index names platforms that are missing, which
+	// some registries accept and most refuse.
+	Targets []manifest.Target
+}
+
+// CopyResult says what copying one release came to. All zero: everything was there.
+type CopyResult struct {
+	Tagged    bool  // the version was not there before
+	Blobs     int   // uploaded
+	Bytes     int64 // of these
+	Manifests int   // uploaded, the index among them
+	Referrers int   // of these, those that refer to the release or to another referrer
+}
+
+// CopyOptions are the choices of CopyAll.
+type CopyOptions struct {
+	// Uploading is told of each blob, size in bytes; may be nil. It is called from several goroutines at once.
+	Uploading func(c Copy, size int64)
+}
+
+// CopyAll copies releases into one namespace, where they keep their names and digests: blobs, platform manifests, the index with
+// its tag, and then what refers to it. What is there is not sent again. Before anything is sent, everything is checked: a
+// version that is there with another index is a *TagTakenError, blobs that neither side has are a *SparseError. A
+// registry that refuses the index of a copy without all platforms is a *SparseRefusedError. Results are in the order of list.
+//
+// A copy that was interrupted has no tag, or everything that the tag needs; copying again completes it.
+func (c *Client) CopyAll(ctx context.Context, from Origin, registry, namespace string, list []Copy, o CopyOptions) (_ []CopyResult, err error) {
+	to := c
+	if registry == Local {
+		connection, err := c.openWriter(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, connection.close()) }()
+		to = &Client{options: c.options, reader: connection.inProcess}
+		to.localOnce.Do(func() {})
+	}
+	copies := make([]*copying, len(list))
+	for i, item := range list {
+		repo := Repository{registry, namespace, item.From.Name}
+		if err := repo.check(); err != nil {
+			return nil, err
+		}
+		copies[i] = &copying{Copy: item, from: from, client: to, repo: repo, uploading: o.Uploading}
+	}
+	if err := eachCopy(ctx, copies, (*copying).compare); err != nil {
+		return nil, err
+	}
+	if err := sparse(copies); err != nil {
+		return nil, err
+	}
+	if err := eachCopy(ctx, copies, (*copying).send); err != nil {
+		return nil, err
+	}
+	results := make([]CopyResult, len(copies))
+	for i, c := range copies {
+		results[i] = c.result
+	}
+	return results, nil
+}
+
+func eachCopy(ctx context.Context, copies []*copying, do func(*copying, context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(copyParallel)
+	for _, c := range copies {
+		group.Go(func() error { return do(c, ctx) })
+	}
+	return group.Wait()
+}
+
+// copying is one release on its way.
+type copying struct {
+	Copy
+	from      Origin
+	client    *Client    // of the place that it goes to
+	repo      Repository // that it goes to
+	uploading func(Copy, int64)
+
+	to        *remote.Repository
+	tagged    bool            // the index is there, under its tag
+	platforms []Document      // that are not there
+	attached  []Document      // that are not there, or not listed
+	blobs     []v1.Descriptor // that are not there
+	missing   []MissingBlob   // that are nowhere
+	result    CopyResult
+}
+
+// compare finds what is not there yet.
+func (c *copying) compare(ctx context.Context) (err error) {
+	if c.to, err = c.client.open(c.repo); err != nil {
+		return err
+	}
+	if err := c.compareTag(ctx); err != nil {
+		return err
+	}
+	wanted := &blobSet{seen: map[digest.Digest]bool{}}
+	for i, t := range c.Artifact.Release.Targets {
+		doc := c.Artifact.Platforms[i]
+		if !slices.Contains(c.Targets, t.Target) {
+			continue
+		}
+		if there, err := c.has(ctx, doc); err != nil || there {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		c.platforms = append(c.platforms, doc)
+		wanted.add(doc.Blobs, t.Target)
+	}
+	if err := c.compareAttached(ctx, wanted); err != nil {
+		return err
+	}
+	return c.compareBlobs(ctx, wanted)
+}
+
+func (c *copying) compareTag(ctx context.Context) error {
+	desc, err := c.to.Resolve(ctx, c.Artifact.Release.Version)
+	err = translate(c.repo, c.Artifact.Release.Version, err)
+	switch {
+	case is[*NotFoundError](err):
+		return nil
+	case err != nil:
+		return err
+	case desc.Digest != c.Artifact.Release.Digest:
+		return &TagTakenError{c.repo, c.Artifact.Release.Version, desc.Digest, c.Artifact.Release.Digest}
+	}
+	c.tagged = true
+	return nil
+}
+
+// has says whether a manifest is there. Then so is everything that it names: registries see to that.
+func (c *copying) has(ctx context.Context, doc Document) (bool, error) {
+	there, err := c.to.Manifests().Exists(ctx, doc.Descriptor)
+	return there, translate(c.repo, doc.Descriptor.Digest.String(), err)
+}
+
+// compareAttached looks at what is listed: a manifest that is there and not listed is as good as absent.
+func (c *copying) compareAttached(ctx context.Context, wanted *blobSet) error {
+	listed := map[digest.Digest][]v1.Descriptor{}
+	for _, doc := range c.Attached {
+		there, err := false, error(nil)
+		if doc.Subject == "" {
+			there, err = c.has(ctx, doc)
+		} else {
+			list, known := listed[doc.Subject]
+			if !known {
+				list, err = c.client.Referrers(ctx, c.repo, doc.Subject, "")
+				listed[doc.Subject] = list
+			}
+			there = contains(list, doc.Descriptor.Digest)
+		}
+		if err != nil {
+			return err
+		}
+		if !there {
+			c.attached = append(c.attached, doc)
+			wanted.add(doc.Blobs, "")
+		}
+	}
+	return nil
+}
+
+// blobSet collects blobs, each once, and what they are for.
+type blobSet struct {
+	seen map[digest.Digest]bool
+	list []MissingBlob
+	desc []v1.Descriptor
+}
+
+func (s *blobSet) add(blobs []v1.Descriptor, target manifest.Target) {
+	for _, b := range blobs {
+		if !s.seen[b.Digest] {
+			s.seen[b.Digest] = true
+			s.desc = append(s.desc, b)
+			s.list = append(s.list, MissingBlob{Target: target, Digest: b.Digest})
+		}
+	}
+}
+
+func (c *copying) compareBlobs(ctx context.Context, wanted *blobSet) error {
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(copyParallel)
+	for i, desc := range wanted.desc {
+		group.Go(func() error {
+			there, err := c.to.Blobs().Exists(ctx, desc)
+			if err != nil || there {
+				return translate(c.repo, desc.Digest.String(), err)
+			}
+			offered, err := c.from.Holds(ctx, c.From, desc)
+			mu.Lock()
+			defer mu.Unlock()
+			if offered {
+				c.blobs = append(c.blobs, desc)
+			} else {
+				m := wanted.list[i]
+				m.Repository, m.Version = c.From, c.Artifact.Release.Version
+				c.missing = append(c.missing, m)
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// sparse is the error that names everything that is nowhere.
+func sparse(copies []*copying) error {
+	var all []MissingBlob
+	for _, c := range copies {
+		slices.SortFunc(c.missing, MissingBlob.compare)
+		all = append(all, c.missing...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return &SparseError{Missing: all}
+}
+
+// send uploads what compare has found to be missing.
+func (c *copying) send(ctx context.Context) error {
+	if err := c.content(ctx); err != nil {
+		return err
+	}
+	if !c.tagged {
+		if err := c.tag(ctx); err != nil {
+			return err
+		}
+	}
+	for _, doc := range c.attached { // one after another: a subject before what refers to it
+		if err := c.attach(ctx, doc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// content uploads everything below the index, and once more where a registry lost a blob that several clients uploaded
+// at once.
+func (c *copying) content(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		err := c.inParallel(ctx, len(c.blobs), func(ctx context.Context, i int) error { return c.blob(ctx, c.blobs[i]) })
+		if err != nil {
+			return err
+		}
+		err = c.inParallel(ctx, len(c.platforms), func(ctx context.Context, i int) error { return c.document(ctx, c.platforms[i]) })
+		if !saysBlobUnknown(err) || attempt > 0 {
+			if err == nil {
+				c.count()
+			}
+			return err
+		}
+	}
+}
+
+func (c *copying) count() {
+	c.result.Blobs, c.result.Manifests = len(c.blobs), len(c.platforms)
+	for _, b := range c.blobs {
+		c.result.Bytes += b.Size
+	}
+}
+
+func (c *copying) inParallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(copyParallel)
+	for i := range n {
+		group.Go(func() error { return do(ctx, i) })
+	}
+	return group.Wait()
+}
+
+func (c *copying) blob(ctx context.Context, desc v1.Descriptor) error {
+	if c.uploading != nil {
+		c.uploading(c.Copy, desc.Size)
+	}
+	return pushBlob(ctx, c.repo, c.to, desc, func() (io.ReadCloser, error) { return c.from.Fetch(ctx, c.From, desc) })
+}
+
+func (c *copying) document(ctx context.Context, doc Document) error {
+	err := c.to.Manifests().Push(ctx, doc.Descriptor, bytes.NewReader(doc.Text))
+	return translate(c.repo, doc.Descriptor.Digest.String(), err)
+}
+
+func (c *copying) tag(ctx context.Context) error {
+	index, version := c.Artifact.Index, c.Artifact.Release.Version
+	err := c.to.PushReference(ctx, index.Descriptor, bytes.NewReader(index.Text), version)
+	switch {
+	case isConflict(err): // somebody was faster
+		return c.compareTag(ctx)
+	case saysBlobUnknown(err) && len(c.Targets) < len(c.Artifact.Release.Targets):
+		return &SparseRefusedError{c.repo, version, c.Targets, err}
+	case err != nil:
+		return translate(c.repo, version, err)
+	}
+	c.result.Tagged = true
+	c.result.Manifests++
+	return nil
+}
+
+// attach uploads a manifest whose blobs are there, and sees to it that the registry lists it.
+func (c *copying) attach(ctx context.Context, doc Document) error {
+	c.result.Manifests++
+	if doc.Subject == "" {
+		return c.document(ctx, doc)
+	}
+	c.result.Referrers++
+	listed := doc.Descriptor
+	listed.ArtifactType, listed.Annotations = doc.Type, doc.Annotations
+	to, err := c.client.open(c.repo)
+	if err != nil {
+		return err
+	}
+	return (&attacher{client: c.client, repo: c.repo, to: to, subject: doc.Subject, attachment: &attachment{listed: listed, text: doc.Text}}).attach(ctx)
+}
+
+// MissingBlob is a blob that an origin does not hold.
+type MissingBlob struct {
+	Repository Repository      `json:"repository"`
+	Version    string          `json:"version"`
+	Target     manifest.Target `json:"target,omitempty"` // empty: of what refers to the release
+	Digest     digest.Digest   `json:"digest"`
+}
+
+func (m MissingBlob) compare(other MissingBlob) int {
+	return slices.Compare([]string{string(m.Target), m.Digest.String()}, []string{string(other.Target), other.Digest.String()})
+}
+
+func (m MissingBlob) String() string {
+	what := "for " + string(m.Target)
+	if m.Target == "" {
+		what = "of what refers to it"
+	}
+	return fmt.Sprintf("plugin %q %s: %s %s", m.Repository.Name, m.Version, m.Digest, what)
+}
