@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"sync"
 
@@ -13,6 +14,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/loadr-plugins/loadr/manifest"
 )
@@ -314,7 +316,7 @@ func (c *copying) tag(ctx context.Context) error {
 	switch {
 	case isConflict(err): // somebody was faster
 		return c.compareTag(ctx)
-	case saysBlobUnknown(err) && len(c.Targets) < len(c.Artifact.Release.Targets):
+	case refusesContent(err) && len(c.Targets) < len(c.Artifact.Release.Targets):
 		return &SparseRefusedError{c.repo, version, c.Targets, err}
 	case err != nil:
 		return translate(c.repo, version, err)
@@ -322,6 +324,12 @@ func (c *copying) tag(ctx context.Context) error {
 	c.result.Tagged = true
 	c.result.Manifests++
 	return nil
+}
+
+// refusesContent says whether a registry found fault with what it got, whatever words it has for that.
+func refusesContent(err error) bool {
+	var response *errcode.ErrorResponse
+	return errors.As(err, &response) && (response.StatusCode == http.StatusBadRequest || response.StatusCode == http.StatusNotFound)
 }
 
 // attach uploads a manifest whose blobs are there, and sees to it that the registry lists it.

@@ -37,7 +37,7 @@ func (e *SparseError) Error() string {
 	for i, m := range e.Missing {
 		lines[i] = m.String()
 	}
-	return fmt.Sprintf("%d blobs to copy are missing, and nothing was copied:\n  %s", len(e.Missing), strings.Join(lines, "\n  "))
+	return fmt.Sprintf("blobs to copy are missing, and nothing was copied:\n  %s", strings.Join(lines, "\n  "))
 }
 
 // Hint says how to get them, or to do without.

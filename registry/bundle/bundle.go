@@ -29,11 +29,12 @@ type Plugin struct {
 
 // Bundle is an open bundle. It is safe for concurrent use until Close.
 type Bundle struct {
-	path     string
-	files    files
-	plugins  []Plugin // sorted by repository and version
-	unnamed  []v1.Descriptor
-	referrer func() (map[digest.Digest][]v1.Descriptor, error)
+	path       string
+	files      files
+	plugins    []Plugin // sorted by repository and version
+	unnamed    []v1.Descriptor
+	mediaTypes map[digest.Digest]string // that index.json states
+	referrer   func() (map[digest.Digest][]v1.Descriptor, error)
 }
 
 // Open opens the bundle at path, a folder or a tar file. It reads what the bundle lists, not what it holds: blobs are
@@ -51,7 +52,7 @@ func Open(path string) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{path: path, files: f}
+	b := &Bundle{path: path, files: f, mediaTypes: map[digest.Digest]string{}}
 	b.referrer = sync.OnceValues(b.readReferrers)
 	if err := b.read(); err != nil {
 		return nil, errors.Join(err, f.close())
@@ -123,6 +124,7 @@ func (b *Bundle) add(d v1.Descriptor) error {
 	if d.MediaType != v1.MediaTypeImageIndex && d.MediaType != v1.MediaTypeImageManifest {
 		return nil
 	}
+	b.mediaTypes[d.Digest] = d.MediaType
 	name := d.Annotations[v1.AnnotationRefName]
 	if name == "" {
 		b.unnamed = append(b.unnamed, d)

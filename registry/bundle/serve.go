@@ -110,16 +110,18 @@ func (t *tagged) find(tagOrDigest string) digest.Digest {
 	return digest.Digest(tagOrDigest)
 }
 
-// manifest answers with a manifest, whose media type is the one that it states, or what it must be where it states none.
+// manifest answers with a manifest, whose media type is what index.json says, else what its content must be. What is
+// damaged has none, and is sent all the same: whoever asks for it sees that it is not what its digest says.
 func (t transport) manifest(d digest.Digest) (*answer, error) {
-	head, err := t.readHead(d)
-	if errors.Is(err, fs.ErrNotExist) || head.mediaType() == "" {
-		return refusal(http.StatusNotFound, "MANIFEST_UNKNOWN", d.String()+" is no manifest in the bundle")
+	mediaType := t.mediaTypes[d]
+	if mediaType == "" {
+		h, err := t.readHead(d)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		mediaType = h.mediaType()
 	}
-	if err != nil {
-		return nil, err
-	}
-	return t.blob(d, head.mediaType(), "MANIFEST_UNKNOWN")
+	return t.blob(d, mediaType, "MANIFEST_UNKNOWN")
 }
 
 func (t transport) blob(d digest.Digest, mediaType, unknown string) (*answer, error) {
@@ -148,25 +150,18 @@ func (b *Bundle) openBlob(d digest.Digest) (io.ReadCloser, int64, error) {
 
 // head is what there is to know of a manifest from outside.
 type head struct {
-	MediaType    string            `json:"mediaType"`
 	ArtifactType string            `json:"artifactType"`
 	Config       *v1.Descriptor    `json:"config"`
 	Manifests    json.RawMessage   `json:"manifests"`
-	Layers       json.RawMessage   `json:"layers"`
 	Subject      *v1.Descriptor    `json:"subject"`
 	Annotations  map[string]string `json:"annotations"`
 }
 
 func (h head) mediaType() string {
-	switch {
-	case h.MediaType != "":
-		return h.MediaType
-	case h.Manifests != nil:
+	if h.Manifests != nil {
 		return v1.MediaTypeImageIndex
-	case h.Layers != nil:
-		return v1.MediaTypeImageManifest
 	}
-	return ""
+	return v1.MediaTypeImageManifest
 }
 
 // readHead reads a manifest without verifying it: whoever asks for it does that. What is none gives an empty head.
