@@ -38,7 +38,7 @@ type Mover struct {
 // BundleReport is what a bundle was made of.
 type BundleReport struct {
 	Path    string            `json:"path"`
-	Targets []manifest.Target `json:"targets"` // that it was made for, sorted; empty: all
+	Targets []manifest.Target `json:"targets"` // that it has libraries for, sorted
 	Plugins []Plugin          `json:"plugins"` // sorted by name
 	Blobs   int               `json:"blobs"`
 	Bytes   int64             `json:"bytes"`   // of the blobs
@@ -49,7 +49,7 @@ type BundleReport struct {
 // libraries that serve targets (none: every library), and what refers to the plugin. Errors are those of bundle.Write and of From,
 // and *TargetError.
 func (m *Mover) Bundle(ctx context.Context, lock *lockfile.Lock, targets []manifest.Target, path string, force bool) (*BundleReport, error) {
-	report := &BundleReport{Path: path, Targets: slices.Compact(slices.Sorted(slices.Values(targets))), Plugins: []Plugin{}}
+	report := &BundleReport{Path: path, Plugins: []Plugin{}}
 	if len(lock.Plugins) == 0 {
 		return nil, &EmptyError{}
 	}
@@ -60,7 +60,10 @@ func (m *Mover) Bundle(ctx context.Context, lock *lockfile.Lock, targets []manif
 		}
 		for _, l := range plugins {
 			report.Plugins = append(report.Plugins, l.plugin())
+			report.Targets = append(report.Targets, l.chosen...)
 		}
+		slices.Sort(report.Targets)
+		report.Targets = slices.Compact(report.Targets)
 		b := &bundler{Mover: m, to: w, libraries: libraries(lock)}
 		if err := b.all(ctx, plugins); err != nil {
 			return err

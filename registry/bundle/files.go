@@ -49,7 +49,7 @@ func (d *folder) open(name string) (io.ReadCloser, int64, error) {
 	}
 	// Before opening it: opening a pipe would wait for its writer.
 	if !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s: expected a file, found %s", name, info.Mode().Type())
+		return nil, 0, errors.New("expected a file, found a link, a folder or a device")
 	}
 	f, err := d.root.Open(local)
 	if err != nil {
@@ -109,11 +109,11 @@ func (t *tarFile) scan(name string, size int64) error {
 		switch {
 		case err == io.EOF && n > 0:
 			return t.complete(name, size)
-		case errors.Is(err, io.ErrUnexpectedEOF):
+		case errors.Is(err, io.ErrUnexpectedEOF) && n > 0:
 			return &TruncatedError{name, size}
 		case errors.Is(err, tar.ErrHeader) && n > 0:
 			return &FormatError{name, "", fmt.Sprintf("entry %d: damaged head", n+1)}
-		case errors.Is(err, tar.ErrHeader) || err == io.EOF:
+		case errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF:
 			return &FormatError{name, "", "expected an OCI image layout, as a folder or a tar file that is not compressed"}
 		case err != nil:
 			return err

@@ -220,7 +220,7 @@ func TestLinksInFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := open(t, path).Source().Fetch(t.Context(), repo, library)
-	if !errors.As(err, new(*bundle.FormatError)) || !strings.Contains(fmt.Sprint(err), "expected a file, found L") {
+	if !errors.As(err, new(*bundle.FormatError)) || !strings.Contains(fmt.Sprint(err), "expected a file, found a link") {
 		t.Errorf("error %v, expected one that names the link", err)
 	}
 	index := filepath.Join(path, "index.json")

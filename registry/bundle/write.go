@@ -49,7 +49,7 @@ func Write(ctx context.Context, path string, force bool, fill func(*Writer) erro
 	if err := fill(w); err != nil {
 		return err
 	}
-	if err := w.finish(); err != nil {
+	if err := errors.Join(w.finish(), ctx.Err()); err != nil {
 		return err
 	}
 	if isTar(path) {
@@ -227,6 +227,9 @@ func (w *Writer) Size() (blobs int, bytes int64) {
 
 // finish writes the layout's two files: releases in the order of their names, then what refers to them by digest.
 func (w *Writer) finish() error {
+	if len(w.entries) == 0 {
+		return errors.New("bundle: nothing was put into it")
+	}
 	slices.SortFunc(w.entries, func(a, b v1.Descriptor) int {
 		return strings.Compare(sortKey(a), sortKey(b))
 	})
