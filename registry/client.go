@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	orasregistry "oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
@@ -32,6 +33,8 @@ type Source interface {
 	// Complete fills in the targets' fields, with one request for each platform manifest and config that the index does
 	// not embed, in parallel.
 	Complete(ctx context.Context, repo Repository, r *Release) error
+	// Status reads what was said about a release, by its index's digest, after it was published: whether it was withdrawn.
+	Status(ctx context.Context, repo Repository, version digest.Digest) (*Status, error)
 	// Fetch streams one blob. Length and digest are verified while it is read; a wrong one is an *IntegrityError in place
 	// of io.EOF, and a longer one stops at the length.
 	Fetch(ctx context.Context, repo Repository, desc v1.Descriptor) (io.ReadCloser, error)

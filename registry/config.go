@@ -76,7 +76,7 @@ func decodeConfig(text []byte) (*Config, error) {
 		return nil, fmt.Errorf("config has schema %d, this program reads %d: a newer loadr may read it", head.Schema, configSchema)
 	}
 	if err := checkCanonical(text); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("config: %w", err)
 	}
 	var c configJSON
 	if err := json.Unmarshal(text, &c); err != nil {
@@ -88,10 +88,10 @@ func decodeConfig(text []byte) (*Config, error) {
 func checkCanonical(text []byte) error {
 	canonical, err := canonicalJSON(json.RawMessage(text))
 	if err != nil {
-		return fmt.Errorf("config: %w", err)
+		return err
 	}
 	if !bytes.Equal(canonical, text) {
-		return fmt.Errorf("config is not canonical JSON")
+		return fmt.Errorf("not canonical JSON (RFC 8785)")
 	}
 	return nil
 }

@@ -120,6 +120,19 @@ type InvalidArtifactError struct {
 
 func (e *InvalidArtifactError) Error() string { return e.Object + ": " + e.Problem }
 
+// NotReferrerError says that a registry lists a manifest as a referrer which refers to something else.
+type NotReferrerError struct {
+	Object  string        `json:"object"`
+	Subject digest.Digest `json:"subject"` // what it refers to; empty: nothing
+}
+
+func (e *NotReferrerError) Error() string {
+	if e.Subject == "" {
+		return e.Object + ": listed, but refers to nothing"
+	}
+	return fmt.Sprintf("%s: listed, but refers to %s", e.Object, e.Subject)
+}
+
 // VersionExistsError refuses to publish other content under a version that is taken.
 type VersionExistsError struct {
 	Repository  Repository    `json:"repository"`

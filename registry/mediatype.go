@@ -7,6 +7,8 @@ const (
 	MediaTypeLibraryZstd = "application/vnd.loadr.plugin.library.v1+zstd" // zstd, RFC 8878
 	MediaTypeLibrary     = "application/vnd.loadr.plugin.library.v1"      // as it is
 	MediaTypeFile        = "application/vnd.loadr.plugin.file.v1"         // README, LICENSE, ...
+	ArtifactTypeStatus   = "application/vnd.loadr.plugin.status.v1"       // of a statement about a version
+	MediaTypeStatus      = "application/vnd.loadr.plugin.status.v1+json"
 )
 
 // Annotations of the artifact, beside those of the OCI image specification.
@@ -29,6 +31,9 @@ const (
 	MaxLibrary    = 4 << 30  // bytes of a library, compressed or not
 	MaxFile       = 16 << 20 // bytes of a README, LICENSE, ...
 	MaxAttachment = 16 << 20 // bytes of one layer of a referrer: a signature, a list of materials, ...
+	MaxStatement  = 8 << 10  // bytes of a statement
+	MaxReason     = 200      // bytes of the reason for a withdrawal
+	maxStatements = 64       // statements about one version, and those that one of them supersedes
 	maxTargets    = 128      // platforms of one release
 	maxRequires   = 256      // plugins that one release requires
 	maxLayers     = 64       // layers of one platform manifest

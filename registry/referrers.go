@@ -83,7 +83,7 @@ func (c *Client) referrersIndex(ctx context.Context, repo Repository, subject di
 	}
 	p := parser{repo.String() + " " + tag}
 	if desc.MediaType != v1.MediaTypeImageIndex {
-		return empty, p.invalid("not a list of referrers: media type %q, expected %q", desc.MediaType, v1.MediaTypeImageIndex)
+		return empty, &UnavailableError{Registry: repo.Registry, Cause: fmt.Errorf("%s: expected a list of referrers, found media type %q", tag, desc.MediaType)}
 	}
 	if desc.Digest == subject {
 		return empty, nil // some registries take the tag for the digest
@@ -129,8 +129,8 @@ func (l *referrerList) sorted() []v1.Descriptor {
 }
 
 // Referrer reads the manifest of one referrer that Referrers listed, and verifies that it refers to subject and is of the
-// type that was listed. Where it does not, the error is an *InvalidArtifactError. The layers' descriptors are checked for
-// what Layer needs.
+// type that was listed. One that refers to something else is a *NotReferrerError, and what is no manifest of the listed type
+// an *InvalidArtifactError. The layers' descriptors are checked for what Layer needs.
 func (c *Client) Referrer(ctx context.Context, repo Repository, subject digest.Digest, listed v1.Descriptor) (*v1.Manifest, error) {
 	p := parser{fmt.Sprintf("%s: referrer %s of %s", repo, listed.Digest, subject)}
 	if err := p.descriptor(listed, MaxManifest, v1.MediaTypeImageManifest); err != nil {
@@ -158,8 +158,10 @@ func (p parser) referrer(text []byte, subject digest.Digest, artifactType string
 	switch {
 	case m.SchemaVersion != 2:
 		return nil, p.invalid("schema version %d, expected 2", m.SchemaVersion)
-	case m.Subject == nil || m.Subject.Digest != subject:
-		return nil, p.invalid("it is listed, but refers to %s", orNothing(m.Subject))
+	case m.Subject == nil:
+		return nil, &NotReferrerError{Object: p.object}
+	case m.Subject.Digest != subject:
+		return nil, &NotReferrerError{p.object, m.Subject.Digest}
 	case artifactType != "" && is != artifactType:
 		return nil, p.invalid("artifact type %q, listed as %q", is, artifactType)
 	case len(m.Layers) > maxLayers:
@@ -171,13 +173,6 @@ func (p parser) referrer(text []byte, subject digest.Digest, artifactType string
 		}
 	}
 	return &m, nil
-}
-
-func orNothing(subject *v1.Descriptor) string {
-	if subject == nil {
-		return "nothing"
-	}
-	return subject.Digest.String()
 }
 
 // Layer gives the content of a referrer's layer, from the manifest where that embeds it.

@@ -146,11 +146,13 @@ func TestReferrersLies(t *testing.T) {
 		subject digest.Digest
 		listed  v1.Descriptor
 	}{
-		"of another subject": {pack.Digest(), elsewhere}, "of another type": {other.Digest(), renamed}, "of another media type": {other.Digest(), foreign},
+		"of another type": {other.Digest(), renamed}, "of another media type": {other.Digest(), foreign},
 	} {
 		_, err := client.Referrer(ctx, repo, lie.subject, lie.listed)
 		expectError[*registry.InvalidArtifactError](t, name, err)
 	}
+	_, err = client.Referrer(ctx, repo, pack.Digest(), elsewhere)
+	expectError[*registry.NotReferrerError](t, "of another subject", err)
 	_, err = client.Referrer(ctx, repo, other.Digest(), larger)
 	expectError[*registry.IntegrityError](t, "of another size", err)
 

@@ -35,7 +35,8 @@ type Offer struct {
 	// RequiresPlugins has the ranges of other plugins that it requires, by name.
 	RequiresPlugins map[string]string
 	Targets         []TargetOffer
-	// Withdrawn is the reason for which the author withdrew the version; empty while it stands.
+	// Withdrawn is the reason for which the author withdrew the version; empty while it stands. A source that has to
+	// ask for it may leave it out of an offer that does not suit the host anyway.
 	Withdrawn string
 	// Problem says why the version is not usable at all: it is not a plugin, or its index contradicts itself. Empty
 	// for a sound one. Failures to reach the source are errors of the look-up, never a Problem.
@@ -85,6 +86,12 @@ func Fits(req Requirement, host Host, targets []manifest.Target, o Offer) (reaso
 		code, detail = examine(host, targets, o)
 	}
 	return Rejection{o.Version, code, detail}, code == ""
+}
+
+// Suits says whether an offer serves a host and every one of targets, whatever range it is wanted in.
+func Suits(host Host, targets []manifest.Target, o Offer) bool {
+	code, _ := examine(host, targets, o)
+	return code == ""
 }
 
 func inRange(r Range, version string) (Code, string) {

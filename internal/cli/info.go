@@ -128,10 +128,15 @@ func (a *app) printHead(p *info.Plugin) {
 		{"source", p.Source},
 		{"digest", string(p.Digest)},
 		{"state", enabledWord(p.Enabled)},
+		{"withdrawn", withdrawnWords(p.Withdrawn)},
 		{"schemes", strings.Join(p.Schemes, ", ")},
 		{"license", p.License},
 		{"requires", p.RequiresABI},
 	})
+}
+
+func withdrawnWords(withdrawals []registry.Withdrawal) string {
+	return (&registry.Status{Withdrawals: withdrawals}).Withdrawn()
 }
 
 func enabledWord(enabled *bool) string {

@@ -21,6 +21,9 @@ func newVerifyCmd(a *app) *cobra.Command {
 			}
 			if printErr := a.print(verdicts, func() {
 				for _, v := range verdicts {
+					for _, w := range v.Warnings {
+						a.warn(w)
+					}
 					if v.OK {
 						a.line("ok %s %s", v.Name, v.Version)
 					}

@@ -43,6 +43,8 @@ type Plugin struct {
 	Libraries  []Library  `json:"libraries"`
 	Signatures []struct{} `json:"signatures"` // always empty until signatures are verified
 	Warnings   []string   `json:"warnings"`
+	// Withdrawn has the withdrawals in force of a release in a registry; empty while it stands, and for everything else.
+	Withdrawn []registry.Withdrawal `json:"withdrawn"`
 }
 
 // Library is one library and the platform it is for.
@@ -145,7 +147,7 @@ func Archive(ctx context.Context, path string) (*Plugin, error) {
 	return p, nil
 }
 
-// Release describes a release in a registry by what its publisher recorded.
+// Release describes a release in a registry by what its publisher recorded, and said afterwards.
 func Release(ctx context.Context, source registry.Source, repo registry.Repository, which string) (*Plugin, error) {
 	r, err := source.Release(ctx, repo, which)
 	if err != nil {
@@ -154,7 +156,13 @@ func Release(ctx context.Context, source registry.Source, repo registry.Reposito
 	if err := source.Complete(ctx, repo, r); err != nil {
 		return nil, err
 	}
-	return fromRelease(r, repo.Source()), nil
+	status, err := source.Status(ctx, repo, r.Digest)
+	if err != nil {
+		return nil, err
+	}
+	p := fromRelease(r, repo.Source())
+	p.Withdrawn = status.Withdrawals
+	return p, nil
 }
 
 func pack(path string) (*Plugin, error) {
@@ -181,7 +189,7 @@ func fromRelease(r *registry.Release, source string) *Plugin {
 }
 
 func newPlugin(source string) *Plugin {
-	return &Plugin{Source: source, Libraries: []Library{}, Signatures: []struct{}{}, Warnings: []string{}}
+	return &Plugin{Source: source, Libraries: []Library{}, Signatures: []struct{}{}, Warnings: []string{}, Withdrawn: []registry.Withdrawal{}}
 }
 
 func (p *Plugin) describe(m *manifest.Manifest) {

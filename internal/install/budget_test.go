@@ -20,7 +20,7 @@ import (
 func TestRequestBudget(t *testing.T) {
 	p, server := remote(t, spec{name: "echo"})
 	p.install("echo")
-	wantRequests(t, server, "install without a lock, cold", "GET tags", "GET manifest", "GET blob")
+	wantRequests(t, server, "install without a lock, cold", "GET tags", "GET manifest", "GET referrers", "GET blob")
 
 	p.install("echo")
 	wantRequests(t, server, "install of what is there")
@@ -40,17 +40,18 @@ func TestRequestBudget(t *testing.T) {
 	fresh := newProject(t, p.client, p.namespaces...)
 	fresh.write("loadr.toml", "[plugins]\necho = \"^1\"\n")
 	fresh.lock()
-	wantRequests(t, server, "lock", "GET tags", "GET manifest")
+	wantRequests(t, server, "lock", "GET tags", "GET manifest", "GET referrers")
 	fresh.run(install.Options{})
 	wantRequests(t, server, "install after lock", "GET blob")
 }
 
-// TestRequestsOfCandidates has the newest versions not fit: each costs one request, the older ones none.
+// TestRequestsOfCandidates has the newest versions not fit: each costs one request, the older ones none, and whether it was
+// withdrawn is asked about the only one that fits.
 func TestRequestsOfCandidates(t *testing.T) {
 	p, server := remote(t, spec{name: "echo", version: "1.0.0"}, spec{name: "echo", version: "1.1.0"},
 		spec{name: "echo", version: "1.2.0", requires: "^2"}, spec{name: "echo", version: "1.3.0", targets: darwinOnly})
 	report := p.install("echo@^1")
-	wantRequests(t, server, "install", "GET tags", "GET manifest", "GET manifest", "GET manifest", "GET blob")
+	wantRequests(t, server, "install", "GET tags", "GET manifest", "GET manifest", "GET manifest", "GET referrers", "GET blob")
 	wantVersions(t, "installed", p.versions(), map[string]string{"echo": "1.1.0"})
 	var codes []string
 	for _, r := range report.Choices[0].Rejected {
@@ -70,7 +71,7 @@ func TestRequestsOfDigest(t *testing.T) {
 
 	other := newProject(t, p.client, p.namespaces...)
 	other.install(p.namespaces[0] + "/echo@" + index.String())
-	wantRequests(t, server, "install of a digest", "GET manifest", "GET blob")
+	wantRequests(t, server, "install of a digest", "GET manifest", "GET referrers", "GET blob")
 	wantVersions(t, "installed", other.versions(), map[string]string{"echo": "1.0.0"})
 	if other.read("loadr.lock") != p.read("loadr.lock") {
 		t.Error("the lock by digest and the lock by version differ")
@@ -136,7 +137,7 @@ func TestRequestsOfMany(t *testing.T) {
 
 			p := newProject(t, login(), server.Host()+"/team")
 			p.install(names...)
-			wantRequests(t, server, "install without a lock", times(len(names), "GET tags", "GET manifest", "GET blob")...)
+			wantRequests(t, server, "install without a lock", times(len(names), "GET tags", "GET manifest", "GET referrers", "GET blob")...)
 			wantTokens(t, server, "install without a lock", test.tokens)
 
 			for _, mode := range []install.Mode{install.Resolve, install.Locked, install.Frozen} {
@@ -152,7 +153,7 @@ func TestRequestsOfMany(t *testing.T) {
 			if _, err := verified.installer().Verify(t.Context(), nil, false); err != nil {
 				t.Error(err)
 			}
-			wantRequests(t, server, "verify", times(len(names), "GET manifest")...)
+			wantRequests(t, server, "verify", times(len(names), "GET manifest", "GET referrers")...)
 			wantTokens(t, server, "verify", test.tokens)
 		})
 	}

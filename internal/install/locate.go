@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/registry"
 	"github.com/loadr-plugins/loadr/resolve"
 )
@@ -18,6 +19,7 @@ type place struct {
 	repo     registry.Repository
 	versions []string
 	releases map[string]*registry.Release // those that were read, by version
+	statuses map[string]*registry.Status  // of those that were asked about
 }
 
 // locate finds the one place that holds a plugin. Every place asked has to answer: one that is down might hold it too,
@@ -56,7 +58,7 @@ func (in *Installer) locate(ctx context.Context, r requirement) (*place, error) 
 
 func (in *Installer) placeAt(source, name string, versions []string) (*place, error) {
 	repo, err := repository(source, name)
-	return &place{in.source(), repo, versions, map[string]*registry.Release{}}, err
+	return &place{in.source(), repo, versions, map[string]*registry.Release{}, map[string]*registry.Status{}}, err
 }
 
 // versions lists the tags of a plugin in one place; nil where the place does not have it.
@@ -141,8 +143,35 @@ func (p *place) look(ctx context.Context, version string) (resolve.Offer, error)
 	return offer, nil
 }
 
-// Find gives the place of a reference, and the version or digest that it means there: what an install of it alone would
-// choose for this machine.
+// withdrawn asks whether a version that look found was withdrawn, and gives the reason. A registry that does not answer is an
+// error, lest whoever can disturb the network bring a withdrawn version back.
+func (p *place) withdrawn(ctx context.Context, version string) (string, error) {
+	status, ok := p.statuses[version]
+	if !ok {
+		var err error
+		if status, err = p.source.Status(ctx, p.repo, p.releases[version].Digest); err != nil {
+			return "", err
+		}
+		p.statuses[version] = status
+	}
+	return status.Withdrawn(), nil
+}
+
+// Withdrawn asks the registry whether a locked version was withdrawn, and gives the reason; empty while it stands.
+func (in *Installer) Withdrawn(ctx context.Context, p lockfile.Plugin) (string, error) {
+	repo, err := repository(p.Source, p.Name)
+	if err != nil {
+		return "", err
+	}
+	status, err := in.source().Status(ctx, repo, p.Index)
+	if err != nil {
+		return "", err
+	}
+	return status.Withdrawn(), nil
+}
+
+// Find gives the place of a reference, and the version or digest that it means there: the one that is named, be it withdrawn,
+// else the newest in the range that is not.
 func (in *Installer) Find(ctx context.Context, ref registry.Reference) (registry.Repository, string, error) {
 	r, err := requirement{}.with(ref)
 	if err != nil {
@@ -157,6 +186,12 @@ func (in *Installer) Find(ctx context.Context, ref registry.Reference) (registry
 	}
 	// Nothing is asked of the libraries: describing what does not run here is what info is for.
 	query := resolve.Query{Requirement: resolve.Requirement{Name: r.name, Range: r.rng}, Versions: at.versions}
-	choice, err := resolve.Choose(query, func(version string) (resolve.Offer, error) { return at.look(ctx, version) })
+	choice, err := resolve.Choose(query, func(version string) (resolve.Offer, error) {
+		offer, err := at.look(ctx, version)
+		if err == nil && version != ref.Range && offer.Problem == "" {
+			offer.Withdrawn, err = at.withdrawn(ctx, version)
+		}
+		return offer, err
+	})
 	return at.repo, choice.Version, err
 }

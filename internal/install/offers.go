@@ -39,7 +39,8 @@ func (o *offers) Versions(name string) ([]string, error) {
 	return at.versions, nil
 }
 
-// Look gives the facts about one version, and remembers where what it requires is looked up: in its own namespace.
+// Look gives the facts about one version, and remembers where what it requires is looked up: in its own namespace. Whether
+// it was withdrawn is a request more, which is made only for a version that could be chosen otherwise.
 func (o *offers) Look(name, version string) (resolve.Offer, error) {
 	if p, ok := o.pins[name]; ok {
 		return offerOf(p), nil
@@ -49,6 +50,9 @@ func (o *offers) Look(name, version string) (resolve.Offer, error) {
 		return resolve.Offer{}, err
 	}
 	offer, err := at.look(o.ctx, version)
+	if err == nil && resolve.Suits(resolveHost(o.job.host), o.job.targets, offer) {
+		offer.Withdrawn, err = at.withdrawn(o.ctx, version)
+	}
 	if err == nil {
 		o.want(slices.Collect(maps.Keys(offer.RequiresPlugins)), at.repo.Source())
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/loadr-plugins/loadr/cache"
@@ -33,6 +34,10 @@ func (noSource) Release(_ context.Context, repo registry.Repository, which strin
 
 func (noSource) Complete(_ context.Context, repo registry.Repository, r *registry.Release) error {
 	return &OfflineError{Object: repo.String() + " " + r.Version}
+}
+
+func (noSource) Status(_ context.Context, repo registry.Repository, version digest.Digest) (*registry.Status, error) {
+	return nil, &OfflineError{Object: repo.String() + " " + version.String()}
 }
 
 func (noSource) Fetch(_ context.Context, repo registry.Repository, desc v1.Descriptor) (io.ReadCloser, error) {

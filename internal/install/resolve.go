@@ -89,6 +89,9 @@ func (in *Installer) chooseAround(ctx context.Context, j *job, kept map[string]l
 				return nil, err
 			}
 			chosen = append(chosen, Choice{Name: name, Source: entry.Source, Choice: choices[name]})
+			if reason := choices[name].Offer.Withdrawn; reason != "" { // only what is locked is chosen in spite of it
+				j.warnings = append(j.warnings, withdrawnWarning(entry, reason))
+			}
 		}
 		entries = append(entries, entry)
 	}
@@ -97,6 +100,10 @@ func (in *Installer) chooseAround(ctx context.Context, j *job, kept map[string]l
 	}
 	j.choices = chosen
 	return entries, nil
+}
+
+func withdrawnWarning(p lockfile.Plugin, reason string) string {
+	return fmt.Sprintf("plugin %q: %s, which is locked, was withdrawn: %s", p.Name, p.Version, reason)
 }
 
 // set is the question that resolution answers.

@@ -24,6 +24,8 @@ type Verdict struct {
 	Version  string    `json:"version"`
 	OK       bool      `json:"ok"`
 	Problems []Finding `json:"problems"`
+	// Warnings are what should be looked into and does not make the plugin another one than was locked.
+	Warnings []string `json:"warnings"`
 }
 
 // Finding is one thing that is wrong.
@@ -153,7 +155,7 @@ func known(lock *lockfile.Lock, state *plugindir.State) []string {
 func (in *Installer) verifyOne(ctx context.Context, lock *lockfile.Lock, state *plugindir.State, name string) (Verdict, error) {
 	locked, isLocked := lock.Plugin(name)
 	_, isInstalled := state.Plugins[name]
-	v := Verdict{Name: name, Version: locked.Version, Problems: []Finding{}}
+	v := Verdict{Name: name, Version: locked.Version, Problems: []Finding{}, Warnings: []string{}}
 	add := func(code FindingCode, format string, args ...any) {
 		v.Problems = append(v.Problems, Finding{code, fmt.Sprintf(format, args...)})
 	}
@@ -181,6 +183,13 @@ func (in *Installer) verifyOne(ctx context.Context, lock *lockfile.Lock, state *
 	if isLocked && !in.offline {
 		if err := in.verifyTag(ctx, locked, add); err != nil {
 			return v, err
+		}
+		reason, err := in.Withdrawn(ctx, locked)
+		if err != nil {
+			return v, err
+		}
+		if reason != "" {
+			v.Warnings = append(v.Warnings, withdrawnWarning(locked, reason))
 		}
 	}
 	v.OK = len(v.Problems) == 0

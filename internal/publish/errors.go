@@ -58,3 +58,19 @@ func (e *MissingLibrariesError) Hint() string {
 	}
 	return "build them first, or pack only what is there: " + strings.Join(words, " ") + " (packs from several machines merge into one publish)"
 }
+
+// ReplacementError says that a version can't stand in for one that is withdrawn.
+type ReplacementError struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Problem string `json:"problem"`
+}
+
+func (e *ReplacementError) Error() string {
+	return fmt.Sprintf("plugin %q: version %s to use instead: %s", e.Name, e.Version, e.Problem)
+}
+
+// Hint says what to name.
+func (e *ReplacementError) Hint() string {
+	return "name a published version that was not withdrawn, or leave --use out"
+}

@@ -89,6 +89,12 @@ func (s *Source) Referrers(ctx context.Context, repo registry.Repository, subjec
 	return list, s.in(err)
 }
 
+// Status implements registry.Source: what those who made the bundle knew.
+func (s *Source) Status(ctx context.Context, repo registry.Repository, version digest.Digest) (*registry.Status, error) {
+	status, err := s.client.Status(ctx, repo, version)
+	return status, s.in(err)
+}
+
 // Artifact implements registry.Origin.
 func (s *Source) Artifact(ctx context.Context, repo registry.Repository, index digest.Digest) (*registry.Artifact, error) {
 	a, err := s.client.Artifact(ctx, repo, index)
