@@ -4,16 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"slices"
-	"sync"
 
-	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+	orasregistry "oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/loadr-plugins/loadr/manifest"
@@ -41,36 +39,27 @@ type CopyResult struct {
 	Referrers int   // of these, those that refer to the release or to another referrer
 }
 
-// CopyOptions are the choices of CopyAll.
-type CopyOptions struct {
-	// Uploading is told of each blob, size in bytes; may be nil. It is called from several goroutines at once.
-	Uploading func(c Copy, size int64)
-}
-
 // CopyAll copies releases into one namespace, where they keep their names and digests: blobs, platform manifests, the index with
 // its tag, and then what refers to it. What is there is not sent again. Before anything is sent, everything is checked: a
 // version that is there with another index is a *TagTakenError, blobs that neither side has are a *SparseError. A
 // registry that refuses the index of a copy without all platforms is a *SparseRefusedError. Results are in the order of list.
 //
 // A copy that was interrupted has no tag, or everything that the tag needs; copying again completes it.
-func (c *Client) CopyAll(ctx context.Context, from Origin, registry, namespace string, list []Copy, o CopyOptions) (_ []CopyResult, err error) {
-	to := c
-	if registry == Local {
-		connection, err := c.openWriter(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, connection.close()) }()
-		to = &Client{options: c.options, reader: connection.inProcess}
-		to.localOnce.Do(func() {})
+func (c *Client) CopyAll(ctx context.Context, from Origin, registry, namespace string, list []Copy) (_ []CopyResult, err error) {
+	to, release, err := c.writing(ctx, registry)
+	if err != nil {
+		return nil, err
 	}
+	defer func() { err = errors.Join(err, release()) }()
+	// A token for all repositories of a host, as reading asks for, may be refused: here each has its own.
+	ctx = auth.WithScopesForHost(ctx, orasregistry.Reference{Registry: registry}.Host())
 	copies := make([]*copying, len(list))
 	for i, item := range list {
 		repo := Repository{registry, namespace, item.From.Name}
 		if err := repo.check(); err != nil {
 			return nil, err
 		}
-		copies[i] = &copying{Copy: item, from: from, client: to, repo: repo, uploading: o.Uploading}
+		copies[i] = &copying{Copy: item, from: from, client: to, repo: repo}
 	}
 	if err := eachCopy(ctx, copies, (*copying).compare); err != nil {
 		return nil, err
@@ -88,6 +77,20 @@ func (c *Client) CopyAll(ctx context.Context, from Origin, registry, namespace s
 	return results, nil
 }
 
+// writing gives a client that may write the registry: for the directory registry one that goes to who writes it.
+func (c *Client) writing(ctx context.Context, registry string) (to *Client, release func() error, err error) {
+	if registry != Local {
+		return c, func() error { return nil }, nil
+	}
+	connection, err := c.openWriter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	to = &Client{options: c.options, reader: connection.inProcess}
+	to.localOnce.Do(func() {})
+	return to, connection.close, nil
+}
+
 func eachCopy(ctx context.Context, copies []*copying, do func(*copying, context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(copyParallel)
@@ -100,10 +103,9 @@ func eachCopy(ctx context.Context, copies []*copying, do func(*copying, context.
 // copying is one release on its way.
 type copying struct {
 	Copy
-	from      Origin
-	client    *Client    // of the place that it goes to
-	repo      Repository // that it goes to
-	uploading func(Copy, int64)
+	from   Origin
+	client *Client    // of the place that it goes to
+	repo   Repository // that it goes to
 
 	to        *remote.Repository
 	tagged    bool            // the index is there, under its tag
@@ -112,138 +114,6 @@ type copying struct {
 	blobs     []v1.Descriptor // that are not there
 	missing   []MissingBlob   // that are nowhere
 	result    CopyResult
-}
-
-// compare finds what is not there yet.
-func (c *copying) compare(ctx context.Context) (err error) {
-	if c.to, err = c.client.open(c.repo); err != nil {
-		return err
-	}
-	if err := c.compareTag(ctx); err != nil {
-		return err
-	}
-	wanted := &blobSet{seen: map[digest.Digest]bool{}}
-	for i, t := range c.Artifact.Release.Targets {
-		doc := c.Artifact.Platforms[i]
-		if !slices.Contains(c.Targets, t.Target) {
-			continue
-		}
-		if there, err := c.has(ctx, doc); err != nil || there {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		c.platforms = append(c.platforms, doc)
-		wanted.add(doc.Blobs, t.Target)
-	}
-	if err := c.compareAttached(ctx, wanted); err != nil {
-		return err
-	}
-	return c.compareBlobs(ctx, wanted)
-}
-
-func (c *copying) compareTag(ctx context.Context) error {
-	desc, err := c.to.Resolve(ctx, c.Artifact.Release.Version)
-	err = translate(c.repo, c.Artifact.Release.Version, err)
-	switch {
-	case is[*NotFoundError](err):
-		return nil
-	case err != nil:
-		return err
-	case desc.Digest != c.Artifact.Release.Digest:
-		return &TagTakenError{c.repo, c.Artifact.Release.Version, desc.Digest, c.Artifact.Release.Digest}
-	}
-	c.tagged = true
-	return nil
-}
-
-// has says whether a manifest is there. Then so is everything that it names: registries see to that.
-func (c *copying) has(ctx context.Context, doc Document) (bool, error) {
-	there, err := c.to.Manifests().Exists(ctx, doc.Descriptor)
-	return there, translate(c.repo, doc.Descriptor.Digest.String(), err)
-}
-
-// compareAttached looks at what is listed: a manifest that is there and not listed is as good as absent.
-func (c *copying) compareAttached(ctx context.Context, wanted *blobSet) error {
-	listed := map[digest.Digest][]v1.Descriptor{}
-	for _, doc := range c.Attached {
-		there, err := false, error(nil)
-		if doc.Subject == "" {
-			there, err = c.has(ctx, doc)
-		} else {
-			list, known := listed[doc.Subject]
-			if !known {
-				list, err = c.client.Referrers(ctx, c.repo, doc.Subject, "")
-				listed[doc.Subject] = list
-			}
-			there = contains(list, doc.Descriptor.Digest)
-		}
-		if err != nil {
-			return err
-		}
-		if !there {
-			c.attached = append(c.attached, doc)
-			wanted.add(doc.Blobs, "")
-		}
-	}
-	return nil
-}
-
-// blobSet collects blobs, each once, and what they are for.
-type blobSet struct {
-	seen map[digest.Digest]bool
-	list []MissingBlob
-	desc []v1.Descriptor
-}
-
-func (s *blobSet) add(blobs []v1.Descriptor, target manifest.Target) {
-	for _, b := range blobs {
-		if !s.seen[b.Digest] {
-			s.seen[b.Digest] = true
-			s.desc = append(s.desc, b)
-			s.list = append(s.list, MissingBlob{Target: target, Digest: b.Digest})
-		}
-	}
-}
-
-func (c *copying) compareBlobs(ctx context.Context, wanted *blobSet) error {
-	var mu sync.Mutex
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(copyParallel)
-	for i, desc := range wanted.desc {
-		group.Go(func() error {
-			there, err := c.to.Blobs().Exists(ctx, desc)
-			if err != nil || there {
-				return translate(c.repo, desc.Digest.String(), err)
-			}
-			offered, err := c.from.Holds(ctx, c.From, desc)
-			mu.Lock()
-			defer mu.Unlock()
-			if offered {
-				c.blobs = append(c.blobs, desc)
-			} else {
-				m := wanted.list[i]
-				m.Repository, m.Version = c.From, c.Artifact.Release.Version
-				c.missing = append(c.missing, m)
-			}
-			return err
-		})
-	}
-	return group.Wait()
-}
-
-// sparse is the error that names everything that is nowhere.
-func sparse(copies []*copying) error {
-	var all []MissingBlob
-	for _, c := range copies {
-		slices.SortFunc(c.missing, MissingBlob.compare)
-		all = append(all, c.missing...)
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	return &SparseError{Missing: all}
 }
 
 // send uploads what compare has found to be missing.
@@ -299,9 +169,6 @@ func (c *copying) inParallel(ctx context.Context, n int, do func(ctx context.Con
 }
 
 func (c *copying) blob(ctx context.Context, desc v1.Descriptor) error {
-	if c.uploading != nil {
-		c.uploading(c.Copy, desc.Size)
-	}
 	return pushBlob(ctx, c.repo, c.to, desc, func() (io.ReadCloser, error) { return c.from.Fetch(ctx, c.From, desc) })
 }
 
@@ -346,24 +213,4 @@ func (c *copying) attach(ctx context.Context, doc Document) error {
 		return err
 	}
 	return (&attacher{client: c.client, repo: c.repo, to: to, subject: doc.Subject, attachment: &attachment{listed: listed, text: doc.Text}}).attach(ctx)
-}
-
-// MissingBlob is a blob that an origin does not hold.
-type MissingBlob struct {
-	Repository Repository      `json:"repository"`
-	Version    string          `json:"version"`
-	Target     manifest.Target `json:"target,omitempty"` // empty: of what refers to the release
-	Digest     digest.Digest   `json:"digest"`
-}
-
-func (m MissingBlob) compare(other MissingBlob) int {
-	return slices.Compare([]string{string(m.Target), m.Digest.String()}, []string{string(other.Target), other.Digest.String()})
-}
-
-func (m MissingBlob) String() string {
-	what := "for " + string(m.Target)
-	if m.Target == "" {
-		what = "of what refers to it"
-	}
-	return fmt.Sprintf("plugin %q %s: %s %s", m.Repository.Name, m.Version, m.Digest, what)
 }

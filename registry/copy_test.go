@@ -64,7 +64,7 @@ func copyOf(t *testing.T, from registry.Origin, repo registry.Repository, index 
 
 func copyAll(t *testing.T, from registry.Origin, to *registry.Client, host string, list ...registry.Copy) ([]registry.CopyResult, error) {
 	t.Helper()
-	return to.CopyAll(t.Context(), from, host, "mirror", list, registry.CopyOptions{})
+	return to.CopyAll(t.Context(), from, host, "mirror", list)
 }
 
 func mirrored(host string) registry.Repository {
@@ -231,6 +231,24 @@ func TestCopySomePlatforms(t *testing.T) {
 		if wanted := target.Target == testregistry.Linux; wanted != (err == nil) {
 			t.Errorf("library for %s: %v", target.Target, err)
 		}
+	}
+}
+
+// TestCopyOtherPlatformsLater adds to an index that is there what it names and the first copy left out.
+func TestCopyOtherPlatformsLater(t *testing.T) {
+	_, from, c := original(t)
+	loose, all := newLoose(t), c.Targets
+	c.Targets = []manifest.Target{testregistry.Linux}
+	if _, err := copyAll(t, from, from, loose.host(), c); err != nil {
+		t.Fatal(err)
+	}
+	c.Targets = all
+	results, err := copyAll(t, from, from, loose.host(), c)
+	if err != nil || results[0].Tagged || results[0].Manifests != 2 {
+		t.Errorf("copy: %+v, %v", results, err)
+	}
+	for _, target := range c.Artifact.Release.Targets {
+		readAll(t, from, mirrored(loose.host()), target.Library)
 	}
 }
 

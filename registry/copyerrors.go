@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -63,4 +64,24 @@ func (e *SparseRefusedError) Unwrap() error { return e.Cause }
 // Hint says what to do.
 func (e *SparseRefusedError) Hint() string {
 	return "copy all platforms: leave out --target, and make a bundle with --all-targets"
+}
+
+// MissingBlob is a blob that an origin does not hold.
+type MissingBlob struct {
+	Repository Repository      `json:"repository"`
+	Version    string          `json:"version"`
+	Target     manifest.Target `json:"target,omitempty"` // empty: of what refers to the release
+	Digest     digest.Digest   `json:"digest"`
+}
+
+func (m MissingBlob) compare(other MissingBlob) int {
+	return slices.Compare([]string{string(m.Target), m.Digest.String()}, []string{string(other.Target), other.Digest.String()})
+}
+
+func (m MissingBlob) String() string {
+	what := "for " + string(m.Target)
+	if m.Target == "" {
+		what = "of what refers to it"
+	}
+	return fmt.Sprintf("plugin %q %s: %s %s", m.Repository.Name, m.Version, m.Digest, what)
 }

@@ -28,9 +28,9 @@ type Mover struct {
 	Cache *cache.Cache
 	// Concurrency bounds what is read at once; at least 1.
 	Concurrency int
-	// Fetching is told of each library that From has to send, size in bytes; may be nil. It is called from several
-	// goroutines at once.
-	Fetching func(object string, size int64)
+	// Fetching is told when a library of size bytes begins to come from From, and its result of how that goes on; may be nil.
+	// It is called from several goroutines at once.
+	Fetching func(name string, size int64) Progress
 
 	texts atomic.Int64 // bytes of the manifests in memory
 }
@@ -157,12 +157,10 @@ func (b *bundler) blob(ctx context.Context, l *locked, d v1.Descriptor) error {
 			return err
 		}
 	}
+	from := b.watched()
 	err := b.to.Blob(ctx, d, func(ctx context.Context, w io.Writer) error {
 		b.fetched.Add(1)
-		if b.Fetching != nil {
-			b.Fetching(l.repo.Name+" "+l.artifact.Release.Version, d.Size)
-		}
-		body, err := b.From.Fetch(ctx, l.repo, d)
+		body, err := from.Fetch(ctx, l.repo, d)
 		if err != nil {
 			return err
 		}

@@ -115,11 +115,7 @@ func (m *Mover) mirror(ctx context.Context, plugins []*locked, to Destination) (
 	for i, l := range plugins {
 		list[i] = registry.Copy{From: l.repo, Artifact: l.artifact, Attached: l.attached, Targets: l.chosen}
 	}
-	o := registry.CopyOptions{}
-	if m.Fetching != nil {
-		o.Uploading = func(c registry.Copy, size int64) { m.Fetching(c.From.Name+" "+c.Artifact.Release.Version, size) }
-	}
-	results, err := to.Client.CopyAll(ctx, m.From, to.Registry, to.Namespace, list, o)
+	results, err := to.Client.CopyAll(ctx, m.watched(), to.Registry, to.Namespace, list)
 	if err != nil {
 		return nil, err
 	}

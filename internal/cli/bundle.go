@@ -65,7 +65,9 @@ func (a *app) runBundle(ctx context.Context, f *bundleFlags) error {
 		return err
 	}
 	defer client.Close()
-	report, err := a.mover(client, c).Bundle(lockedRepositories(ctx, lock), lock, targets, f.output, f.force)
+	bars := &progress{app: a}
+	report, err := a.mover(client, c, bars).Bundle(lockedRepositories(ctx, lock), lock, targets, f.output, f.force)
+	bars.close()
 	if err != nil {
 		return err
 	}
@@ -87,10 +89,10 @@ func (a *app) lock() (*lockfile.Lock, error) {
 }
 
 // mover puts together what moves plugins out of their registries.
-func (a *app) mover(from registry.Origin, c *config.Config) *airgap.Mover {
+func (a *app) mover(from registry.Origin, c *config.Config, bars *progress) *airgap.Mover {
 	return &airgap.Mover{
 		From: from, Cache: cache.Open(c.CacheDir), Concurrency: c.Concurrency,
-		Fetching: func(object string, bytes int64) { a.detail("fetching %s (%s)", clean(object), size(bytes)) },
+		Fetching: func(name string, size int64) airgap.Progress { return bars.start(name, size) },
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/loadr-plugins/loadr/internal/airgap"
-	"github.com/loadr-plugins/loadr/internal/config"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
 	"github.com/loadr-plugins/loadr/registry/bundle"
@@ -47,36 +46,31 @@ func (a *app) runMirror(ctx context.Context, place, from string, targets []manif
 	}
 	defer client.Close()
 	to := airgap.Destination{Client: client, Registry: host, Namespace: namespace}
-	copyAll := a.mirrorLock
-	if from != "" {
-		copyAll = a.mirrorBundle(from)
-	}
-	report, err := copyAll(ctx, c, targets, to)
+	bars := &progress{app: a}
+	report, err := a.mirror(ctx, a.mover(client, c, bars), from, targets, to)
+	bars.close()
 	if err != nil {
 		return err
 	}
 	return a.print(report, func() { a.printMirror(report) })
 }
 
-func (a *app) mirrorLock(ctx context.Context, c *config.Config, targets []manifest.Target, to airgap.Destination) (*airgap.MirrorReport, error) {
-	lock, err := a.lock()
-	if err != nil {
-		return nil, err
-	}
-	return a.mover(to.Client, c).MirrorLock(lockedRepositories(ctx, lock), lock, targets, to)
-}
-
-type mirrorRun func(context.Context, *config.Config, []manifest.Target, airgap.Destination) (*airgap.MirrorReport, error)
-
-func (a *app) mirrorBundle(path string) mirrorRun {
-	return func(ctx context.Context, c *config.Config, targets []manifest.Target, to airgap.Destination) (*airgap.MirrorReport, error) {
-		b, err := bundle.Open(path)
+// mirror copies from the bundle at from, or, without one, what the lock names.
+func (a *app) mirror(ctx context.Context, m *airgap.Mover, from string, targets []manifest.Target, to airgap.Destination) (*airgap.MirrorReport, error) {
+	if from == "" {
+		lock, err := a.lock()
 		if err != nil {
 			return nil, err
 		}
-		defer b.Close()
-		return a.mover(b.Source(), c).MirrorBundle(ctx, b.Plugins(), targets, to)
+		return m.MirrorLock(lockedRepositories(ctx, lock), lock, targets, to)
 	}
+	b, err := bundle.Open(from)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	m.From = b.Source()
+	return m.MirrorBundle(ctx, b.Plugins(), targets, to)
 }
 
 func (a *app) printMirror(r *airgap.MirrorReport) {

@@ -37,11 +37,11 @@ func Write(ctx context.Context, path string, force bool, fill func(*Writer) erro
 	if err := fsx.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	staging, err := os.MkdirTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	staging, remove, err := stage(path)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(staging)) }()
+	defer func() { err = errors.Join(err, remove()) }()
 	w := &Writer{dir: filepath.Join(staging, "layout"), blobs: map[digest.Digest]int64{}}
 	if err := fsx.MkdirAll(w.blobDir(), 0o755); err != nil {
 		return err

@@ -122,6 +122,53 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestLeftovers has the folder of a process that was killed, and that of one at work.
+func TestLeftovers(t *testing.T) {
+	client, repo, _ := published(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "b.tar")
+	killed, other := filepath.Join(dir, ".b.tar.123.tmp"), filepath.Join(dir, ".other.tar.123.tmp")
+	for _, left := range []string{killed, other} {
+		if err := errors.Join(os.Mkdir(left, 0o700), os.WriteFile(filepath.Join(left, "lock"), nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := bundle.Write(t.Context(), path, false, func(w *bundle.Writer) error {
+		if _, err := os.Stat(killed); err == nil {
+			t.Error("what a killed process left is still there")
+		}
+		everything(t, path, client, repo) // another process, as far as files tell
+		return add(t.Context(), w, client, repo, "1.0.0")
+	})
+	if err != nil {
+		t.Errorf("writing while another process did: %v", err)
+	}
+	open(t, path)
+	if _, err := os.Stat(other); err != nil {
+		t.Errorf("another bundle's folder: %v", err)
+	}
+}
+
+// TestDockerHub has a plugin of the registry whose host has another name.
+func TestDockerHub(t *testing.T) {
+	client, repo, pack := published(t)
+	path := filepath.Join(t.TempDir(), "b.tar")
+	hub := registry.Repository{Registry: "docker.io", Namespace: "team", Name: "echo"}
+	err := bundle.Write(t.Context(), path, false, func(w *bundle.Writer) error {
+		a, err := client.Artifact(t.Context(), repo, pack.Digest())
+		if err != nil {
+			return err
+		}
+		return w.Release(t.Context(), hub, a)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := open(t, path).Source().Release(t.Context(), hub, "1.0.0"); err != nil || r.Digest != pack.Digest() {
+		t.Errorf("release: %+v, %v", r, err)
+	}
+}
+
 func isIntegrity(err error) bool { return errors.As(err, new(*registry.IntegrityError)) }
 
 func writes(text string, err error) func(context.Context, io.Writer) error {
