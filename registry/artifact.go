@@ -6,6 +6,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/registry/remote"
 )
 
 // Origin is where whole artifacts are copied from. Methods are safe for concurrent use; their errors are those of Source.
@@ -91,11 +92,10 @@ func (c *Client) readPlatforms(ctx context.Context, repo Repository, a *Artifact
 }
 
 // Holds implements Origin.
-func (c *Client) Holds(ctx context.Context, repo Repository, blob v1.Descriptor) (bool, error) {
-	r, err := c.open(repo)
-	if err != nil {
-		return false, err
-	}
-	there, err := r.Blobs().Exists(ctx, blob)
+func (c *Client) Holds(ctx context.Context, repo Repository, blob v1.Descriptor) (there bool, err error) {
+	err = c.ask(ctx, repo, func(ctx context.Context, r *remote.Repository) (err error) {
+		there, err = r.Blobs().Exists(ctx, blob)
+		return err
+	})
 	return there, translate(repo, blob.Digest.String(), err)
 }

@@ -292,3 +292,28 @@ func (l *loose) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(l.content[name]))
 	}
 }
+
+// TestCopyWithTokens copies within registries that hand out tokens, one of them for one repository at a time only.
+func TestCopyWithTokens(t *testing.T) {
+	for name, option := range map[string]func(user, secret string) testregistry.Option{
+		"several": testregistry.Tokens, "one-by-one": testregistry.TokensOneByOne,
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := testregistry.New(t, option("me", "secret"))
+			client := newClient(t, registry.Options{Credentials: credentialsFor(server.Host(), "me", "secret")})
+			repo := repoIn(server.Host())
+			pack := testregistry.Pack(t, threeTargets)
+			if _, err := client.Push(t.Context(), repo, pack); err != nil {
+				t.Fatal(err)
+			}
+			c := copyOf(t, client, repo, pack.Digest())
+			ctx := registry.WithRepositories(t.Context(), []registry.Repository{repo, {Registry: server.Host(), Namespace: "other", Name: "plugin"}})
+			results, err := client.CopyAll(ctx, client, server.Host(), "mirror", []registry.Copy{c})
+			if err != nil || !results[0].Tagged {
+				t.Fatalf("copy: %+v, %v", results, err)
+			}
+			_, err = newClient(t, registry.Options{}).CopyAll(ctx, client, server.Host(), "mirror", []registry.Copy{c})
+			expectError[*registry.AuthError](t, "copy without credentials", err)
+		})
+	}
+}
