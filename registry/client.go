@@ -48,6 +48,8 @@ type Options struct {
 	PlainHTTP []string          // hosts, with port, that are spoken to without TLS, besides loopback
 	Transport http.RoundTripper // for remote registries; nil: the default, with proxies from the environment
 	UserAgent string            // empty: "loadr"
+	// Local, where not nil, answers the requests about the directory registry in place of Dir, which is then only read.
+	Local http.RoundTripper
 	// Credentials is where logins are kept; nil: docker's configuration and its helpers.
 	Credentials credentials.Store
 	// NoWait fails with a *BusyError when another process is writing the directory registry.
@@ -188,10 +190,16 @@ func (p *inProcess) close() error {
 }
 
 func (c *Client) localReader() (*inProcess, error) {
-	if c.options.Dir == "" {
+	if c.options.Dir == "" && c.options.Local == nil {
 		return nil, errNoDir
 	}
-	c.localOnce.Do(func() { c.reader = serveInProcess(directory.NewReader(c.options.Dir)) })
+	c.localOnce.Do(func() {
+		if c.options.Local != nil {
+			c.reader = &inProcess{client: &http.Client{Transport: c.options.Local}}
+			return
+		}
+		c.reader = serveInProcess(directory.NewReader(c.options.Dir))
+	})
 	if c.reader == nil {
 		return nil, errors.New("the registry client is closed")
 	}

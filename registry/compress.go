@@ -14,8 +14,9 @@ const (
 	zstdWindow = 4 << 20 // bytes
 )
 
-// compress writes in to out as one zstd frame. One goroutine only: with several, blocks would depend on timing.
-func compress(out io.Writer, in io.Reader) error {
+// Compress writes a library as one zstd frame, the way that WritePack stores it: the same bytes for the same library, as
+// long as the compressor is of the same version. One goroutine only: with several, blocks would depend on timing.
+func Compress(out io.Writer, in io.Reader) error {
 	enc, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstdLevel), zstd.WithWindowSize(zstdWindow),
 		zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true))
 	if err != nil {

@@ -37,7 +37,7 @@ func TestCompressIsDeterministic(t *testing.T) {
 		"files":  struct{ io.Reader }{bytes.NewReader(content)},
 	} {
 		var out bytes.Buffer
-		if err := compress(&out, r); err != nil {
+		if err := Compress(&out, r); err != nil {
 			t.Fatal(err)
 		}
 		if got := digest.FromBytes(out.Bytes()); got != want {
@@ -52,7 +52,7 @@ func TestCompressIsDeterministic(t *testing.T) {
 
 func TestCompressPassesErrorsOn(t *testing.T) {
 	broken := io.MultiReader(bytes.NewReader(machineCode(1<<20)), iotest.ErrReader(io.ErrNoProgress))
-	if err := compress(io.Discard, broken); err != io.ErrNoProgress {
+	if err := Compress(io.Discard, broken); err != io.ErrNoProgress {
 		t.Errorf("error %v, expected the reader's", err)
 	}
 }

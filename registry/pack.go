@@ -205,7 +205,7 @@ func (w *layoutWriter) addLibrary(ctx context.Context, l PackLibrary) (v1.Descri
 	defer in.Close()
 	digester, counter := digest.SHA256.Digester(), &countingWriter{}
 	desc, err := w.add(func(out io.Writer) error {
-		return compress(out, io.TeeReader(contextReader{ctx, in}, io.MultiWriter(digester.Hash(), counter)))
+		return Compress(out, io.TeeReader(contextReader{ctx, in}, io.MultiWriter(digester.Hash(), counter)))
 	})
 	if err != nil {
 		return v1.Descriptor{}, err

@@ -88,9 +88,11 @@ func newPluginCmd(a *app) *cobra.Command {
 	flags.StringVar(&a.pluginsDir, "plugins-dir", "", "the plugins `directory` (default: the project's .loadr/plugins, else ~/.loadr/plugins)")
 	flags.BoolVar(&a.global, "global", false, "work on the user's own plugins even inside a project")
 	for _, newCmd := range []func(*app) *cobra.Command{
-		newInitCmd, newInstallCmd, newSyncCmd, newLockCmd, newListCmd, newRemoveCmd, newEnableCmd, newDisableCmd,
-		newUpdateCmd, newOutdatedCmd, newTreeCmd, newWhyCmd, newInfoCmd, newVerifyCmd, newCallCmd, newNewCmd, newPackCmd, newPublishCmd,
-		newWithdrawCmd,
+		newInitCmd, newInstallCmd, newSyncCmd, newLockCmd, newUpdateCmd, newOutdatedCmd, newListCmd, newTreeCmd,
+		newWhyCmd, newRemoveCmd, newEnableCmd, newDisableCmd,
+		newInfoCmd, newVerifyCmd, newCallCmd,
+		newNewCmd, newPackCmd, newPublishCmd, newWithdrawCmd,
+		newBundleCmd, newMirrorCmd,
 	} {
 		cmd.AddCommand(newCmd(a))
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"github.com/loadr-plugins/loadr/cache"
+	"github.com/loadr-plugins/loadr/internal/airgap"
 	"github.com/loadr-plugins/loadr/internal/archive"
 	"github.com/loadr-plugins/loadr/internal/config"
 	"github.com/loadr-plugins/loadr/internal/folder"
@@ -22,6 +23,7 @@ import (
 	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
+	"github.com/loadr-plugins/loadr/registry/bundle"
 	"github.com/loadr-plugins/loadr/resolve"
 )
 
@@ -55,7 +57,7 @@ var outcomes = []outcome{
 	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*registry.BusyError]}},
 	{exitIntegrity, "integrity", []func(error) (any, bool){
 		is[*registry.IntegrityError], is[*cache.MismatchError], is[*plugindir.DigestError], is[*plugin.DigestError],
-		is[*install.RepublishedError], mismatch(false), found(install.Altered), found(install.Moved),
+		is[*install.RepublishedError], mismatch(false), found(install.Altered), found(install.Moved), is[*bundle.TruncatedError],
 	}},
 	{exitInvalid, "invalid", []func(error) (any, bool){
 		is[manifest.Errors], is[*manifest.Error], is[*publish.GateError], is[*install.IncompatibleError], mismatch(true),
@@ -63,19 +65,20 @@ var outcomes = []outcome{
 		is[*plugin.MissingSymbolError], is[*plugin.VersionError], is[*plugin.ReplyError], is[*plugin.OpenError],
 		is[*plugin.FamilyError], is[*plugin.LayoutError], is[*plugin.PartError], is[*plugin.ModuleError], is[*plugin.ConstructorError],
 		is[*folder.NoManifestError], is[*publish.NoLibraryError], is[*registry.MergeError], is[*registry.NotReferrerError],
-		is[*publish.ReplacementError],
+		is[*publish.ReplacementError], is[*bundle.FormatError],
 		found(install.Incompatible),
 	}},
 	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], is[*install.PlanError], found(install.Drifted)}},
-	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*resolve.ConflictError], is[*install.TargetError]}},
+	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*resolve.ConflictError], is[*install.TargetError], is[*airgap.TargetError]}},
 	{exitNotFound, "not-found", []func(error) (any, bool){
+		is[*bundle.MissingError], is[*airgap.EmptyError], is[*registry.SparseError],
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NotInProjectError], is[*install.NoLockError], is[*registry.NotFoundError],
 		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError], notExist,
 	}},
-	{exitExists, "exists", []func(error) (any, bool){is[*registry.VersionExistsError]}},
-	{exitNetwork, "network", []func(error) (any, bool){is[*registry.AuthError], is[*registry.UnavailableError]}},
+	{exitExists, "exists", []func(error) (any, bool){is[*registry.VersionExistsError], is[*registry.TagTakenError]}},
+	{exitNetwork, "network", []func(error) (any, bool){is[*registry.SparseRefusedError], is[*registry.AuthError], is[*registry.UnavailableError]}},
 	{exitFailure, "required", []func(error) (any, bool){is[*install.RequiredError]}},
-	{exitUsage, "ambiguous", []func(error) (any, bool){is[*install.AmbiguousError]}},
+	{exitUsage, "ambiguous", []func(error) (any, bool){is[*install.AmbiguousError], is[*airgap.SameNameError]}},
 	{exitFailure, "lock", []func(error) (any, bool){
 		is[*lockfile.NewerFormatError], is[*lockfile.TruncatedError], is[*lockfile.ConflictError], is[*lockfile.DigestError],
 		is[*lockfile.DuplicateError],

@@ -19,7 +19,7 @@ import (
 // installFlags are the flags of the commands that bring about a plugins directory.
 type installFlags struct {
 	locked, frozen bool
-	target         string
+	target, from   string
 	hostABI        []string
 	options        install.Options
 }
@@ -29,6 +29,7 @@ func (f *installFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.locked, "locked", false, "fail when loadr.toml and loadr.lock disagree, instead of resolving")
 	flags.BoolVar(&f.frozen, "frozen", false, "install exactly the lock, without reading loadr.toml")
 	flags.BoolVar(&f.options.Offline, "offline", false, "make no requests; use the cache only")
+	flags.StringVar(&f.from, "from", "", "install from this `bundle`, and make no requests")
 	flags.StringVar(&f.target, "target", "", "the `platform` of the plugins directory, when not this machine's")
 	flags.BoolVar(&f.options.Force, "force", false, "replace plugin folders that were made by hand, and files that were altered")
 	f.addCommon(cmd)
@@ -88,7 +89,7 @@ loadr.toml asks for is installed, at the versions in its lock.`,
 			if o.Want, err = parseReferences(names); err != nil {
 				return err
 			}
-			return a.runInstall(cmd.Context(), o, (*install.Installer).Install)
+			return a.runInstall(cmd.Context(), o, f.fromBundle((*install.Installer).Install))
 		},
 	}
 	f.add(cmd)
@@ -108,7 +109,7 @@ func newSyncCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.runInstall(cmd.Context(), o, (*install.Installer).Install)
+			return a.runInstall(cmd.Context(), o, f.fromBundle((*install.Installer).Install))
 		},
 	}
 	f.add(cmd)

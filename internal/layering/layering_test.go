@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"lockfile":              {"manifest"},
 	"cache":                 {"internal/fsx"},
 	"registry":              {"manifest", "internal/fsx", "registry/directory"},
+	"registry/bundle":       {"internal/fsx", "registry", "registry/directory"},
 	"registry/directory":    {"manifest", "internal/fsx"},
 	"registry/server":       {"internal/fsx", "registry/directory"},
 	"registry/program":      {"internal/buildinfo", "registry", "registry/directory"},
@@ -38,6 +39,7 @@ var allowed = map[string][]string{
 	"sdk/go":                {},
 	"sdk/go/loadrplugin":    {}, // copied into authors' folders
 	"sdk/rust":              {},
+	"internal/airgap":       {"cache", "lockfile", "manifest", "registry", "registry/bundle"},
 	"internal/archive":      {},
 	"internal/buildinfo":    {},
 	"internal/config":       {},

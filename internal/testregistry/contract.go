@@ -25,28 +25,50 @@ type Place struct {
 	Client   *registry.Client
 	// Immutable says that the place itself keeps published versions, whoever races.
 	Immutable bool
+	// Reader, where not nil, gives a source that has what was published so far, and is read in place of Client.
+	Reader func(t *testing.T) registry.Source
+}
+
+// source is what is read. It has nothing that is published later.
+func (p Place) source(t *testing.T) registry.Source {
+	if p.Reader == nil {
+		return p.Client
+	}
+	return p.Reader(t)
 }
 
 func (p Place) repo(name string) registry.Repository {
 	return registry.Repository{Registry: p.Registry, Namespace: "team/plugins", Name: name}
 }
 
+// ReadingContract is the part of Contract that every source has to pass: it publishes with Client and reads with Reader.
+func ReadingContract(t *testing.T, open func(t *testing.T) Place) {
+	run(t, open, map[string]func(*testing.T, Place){
+		"what was published is read back":           readBack,
+		"what is not there":                         absent,
+		"versions are listed":                       listed,
+		"an index without embedded data":            withoutData,
+		"an end of the context ends a read request": canceledRead,
+	})
+}
+
 // Contract is the suite that every kind of registry has to pass. open gives an empty place.
 func Contract(t *testing.T, open func(t *testing.T) Place) {
-	for name, test := range map[string]func(*testing.T, Place){
-		"what was published is read back":         readBack,
+	ReadingContract(t, open)
+	run(t, open, map[string]func(*testing.T, Place){
 		"a published version stays":               published,
-		"what is not there":                       absent,
-		"versions are listed":                     listed,
-		"an index without embedded data":          withoutData,
 		"many publishers at once lose nothing":    manyPublishers,
 		"one of several rivals wins":              rivals,
-		"an end of the context ends the request":  canceled,
+		"an end of the context ends a push":       canceled,
 		"a pack is published under its name only": otherName,
 		"what is attached is listed and read":     attached,
 		"many attach at once":                     manyAttach,
 		"nothing refers to what has no referrers": noReferrers,
-	} {
+	})
+}
+
+func run(t *testing.T, open func(t *testing.T) Place, tests map[string]func(*testing.T, Place)) {
+	for name, test := range tests {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) { test(t, open(t)) })
 	}
 }
@@ -58,12 +80,13 @@ func readBack(t *testing.T, p Place) {
 	if err != nil || result.Already || result.Digest != pack.Digest() {
 		t.Fatalf("push: %+v, %v", result, err)
 	}
+	source := p.source(t)
 	for _, ref := range []string{"1.0.0", pack.Digest().String()} {
-		r, err := p.Client.Release(ctx, p.repo("echo"), ref)
+		r, err := source.Release(ctx, p.repo("echo"), ref)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Client.Complete(ctx, p.repo("echo"), r); err != nil {
+		if err := source.Complete(ctx, p.repo("echo"), r); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(pack.Release(), r); diff != "" {
@@ -71,18 +94,18 @@ func readBack(t *testing.T, p Place) {
 		}
 	}
 	for _, target := range pack.Release().Targets {
-		if got := p.library(t, target); got != "a made-up library for "+string(target.Target) {
+		if got := p.library(t, source, target); got != "a made-up library for "+string(target.Target) {
 			t.Errorf("library for %s: %q", target.Target, got)
 		}
-		if got := string(p.fetch(t, target.Files[1])); got != "# Echo\n" {
+		if got := string(p.fetch(t, source, target.Files[1])); got != "# Echo\n" {
 			t.Errorf("README for %s: %q", target.Target, got)
 		}
 	}
 }
 
-func (p Place) fetch(t *testing.T, desc v1.Descriptor) []byte {
+func (p Place) fetch(t *testing.T, source registry.Source, desc v1.Descriptor) []byte {
 	t.Helper()
-	stream, err := p.Client.Fetch(t.Context(), p.repo("echo"), desc)
+	stream, err := source.Fetch(t.Context(), p.repo("echo"), desc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,10 +117,10 @@ func (p Place) fetch(t *testing.T, desc v1.Descriptor) []byte {
 	return content
 }
 
-func (p Place) library(t *testing.T, target registry.ReleaseTarget) string {
+func (p Place) library(t *testing.T, source registry.Source, target registry.ReleaseTarget) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := registry.Decompress(&out, bytes.NewReader(p.fetch(t, target.Library)), target.Library.MediaType); err != nil {
+	if err := registry.Decompress(&out, bytes.NewReader(p.fetch(t, source, target.Library)), target.Library.MediaType); err != nil {
 		t.Fatal(err)
 	}
 	if d := digest.FromBytes(out.Bytes()); d != target.Config.Library.Digest {
@@ -139,13 +162,13 @@ func push(t *testing.T, p Place, pack *registry.Pack, already bool) {
 
 func absent(t *testing.T, p Place) {
 	push(t, p, Pack(t, Spec{}), false)
-	ctx, missing := t.Context(), digest.FromString("missing")
+	ctx, missing, source := t.Context(), digest.FromString("missing"), p.source(t)
 	calls := map[string]func() error{
-		"versions of an unknown plugin": func() error { _, err := p.Client.Versions(ctx, p.repo("nobody")); return err },
-		"version of an unknown plugin":  func() error { _, err := p.Client.Release(ctx, p.repo("nobody"), "1.0.0"); return err },
-		"unknown version":               func() error { _, err := p.Client.Release(ctx, p.repo("echo"), "9.9.9"); return err },
-		"unknown digest":                func() error { _, err := p.Client.Release(ctx, p.repo("echo"), missing.String()); return err },
-		"unknown blob":                  func() error { return fetchError(p, v1.Descriptor{Digest: missing, Size: 7}) },
+		"versions of an unknown plugin": func() error { _, err := source.Versions(ctx, p.repo("nobody")); return err },
+		"version of an unknown plugin":  func() error { _, err := source.Release(ctx, p.repo("nobody"), "1.0.0"); return err },
+		"unknown version":               func() error { _, err := source.Release(ctx, p.repo("echo"), "9.9.9"); return err },
+		"unknown digest":                func() error { _, err := source.Release(ctx, p.repo("echo"), missing.String()); return err },
+		"unknown blob":                  func() error { return fetchError(p, source, v1.Descriptor{Digest: missing, Size: 7}) },
 	}
 	for name, call := range calls {
 		var notFound *registry.NotFoundError
@@ -155,8 +178,8 @@ func absent(t *testing.T, p Place) {
 	}
 }
 
-func fetchError(p Place, desc v1.Descriptor) error {
-	stream, err := p.Client.Fetch(context.Background(), p.repo("echo"), desc)
+func fetchError(p Place, source registry.Source, desc v1.Descriptor) error {
+	stream, err := source.Fetch(context.Background(), p.repo("echo"), desc)
 	if err != nil {
 		return err
 	}
@@ -174,7 +197,7 @@ func listed(t *testing.T, p Place) {
 	for _, version := range want {
 		push(t, p, Pack(t, Spec{Version: version}), false)
 	}
-	got, err := p.Client.Versions(t.Context(), p.repo("echo"))
+	got, err := p.source(t).Versions(t.Context(), p.repo("echo"))
 	slices.Sort(got)
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -190,14 +213,15 @@ func bigSpec() Spec {
 func withoutData(t *testing.T, p Place) {
 	pack := Pack(t, bigSpec())
 	push(t, p, pack, false)
-	r, err := p.Client.Release(t.Context(), p.repo("echo"), "1.0.0")
+	source := p.source(t)
+	r, err := source.Release(t.Context(), p.repo("echo"), "1.0.0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Size > registry.MaxIndexData || r.Targets[0].Config != nil || r.Targets[0].Library.Digest != "" {
 		t.Fatalf("the index has %d bytes and embeds its manifests", r.Size)
 	}
-	if err := p.Client.Complete(t.Context(), p.repo("echo"), r); err != nil {
+	if err := source.Complete(t.Context(), p.repo("echo"), r); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(pack.Release(), r); diff != "" {
@@ -252,17 +276,23 @@ func rivals(t *testing.T, p Place) {
 	}
 }
 
-func canceled(t *testing.T, p Place) {
+func canceledRead(t *testing.T, p Place) {
 	pack := Pack(t, Spec{})
 	push(t, p, pack, false)
+	source := p.source(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.Client.Versions(ctx, p.repo("echo")); !errors.Is(err, context.Canceled) {
+	if _, err := source.Versions(ctx, p.repo("echo")); !errors.Is(err, context.Canceled) {
 		t.Errorf("versions: %v, expected context.Canceled", err)
 	}
-	if _, err := p.Client.Fetch(ctx, p.repo("echo"), pack.Release().Targets[0].Library); !errors.Is(err, context.Canceled) {
+	if _, err := source.Fetch(ctx, p.repo("echo"), pack.Release().Targets[0].Library); !errors.Is(err, context.Canceled) {
 		t.Errorf("fetch: %v, expected context.Canceled", err)
 	}
+}
+
+func canceled(t *testing.T, p Place) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
 	if _, err := p.Client.Push(ctx, p.repo("echo"), Pack(t, Spec{Version: "2.0.0"})); !errors.Is(err, context.Canceled) {
 		t.Errorf("push: %v, expected context.Canceled", err)
 	}

@@ -1,0 +1,228 @@
+package airgap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/loadr-plugins/loadr/cache"
+	"github.com/loadr-plugins/loadr/lockfile"
+	"github.com/loadr-plugins/loadr/manifest"
+	"github.com/loadr-plugins/loadr/registry"
+	"github.com/loadr-plugins/loadr/registry/bundle"
+)
+
+// Mover copies releases, for one command.
+type Mover struct {
+	// From is where the plugins are.
+	From registry.Origin
+	// Cache is looked at for libraries before From; may be nil.
+	Cache *cache.Cache
+	// Concurrency bounds what is read at once; at least 1.
+	Concurrency int
+	// Fetching is told when a library of size bytes begins to come from From, and its result of how that goes on; may be nil.
+	// It is called from several goroutines at once.
+	Fetching func(name string, size int64) Progress
+
+	texts atomic.Int64 // bytes of the manifests in memory
+}
+
+// BundleReport is what a bundle was made of.
+type BundleReport struct {
+	Path    string            `json:"path"`
+	Targets []manifest.Target `json:"targets"` // that it has libraries for, sorted
+	Plugins []Plugin          `json:"plugins"` // sorted by name
+	Blobs   int               `json:"blobs"`
+	Bytes   int64             `json:"bytes"`   // of the blobs
+	Fetched int               `json:"fetched"` // blobs that From sent; the others were in the cache, or in manifests
+}
+
+// Bundle writes what the lock names into a bundle at path: of each plugin the index and all platform manifests, the
+// libraries that serve targets (none: every library), and what refers to the plugin. Errors are those of bundle.Write and of From,
+// and *TargetError.
+func (m *Mover) Bundle(ctx context.Context, lock *lockfile.Lock, targets []manifest.Target, path string, force bool) (*BundleReport, error) {
+	report := &BundleReport{Path: path, Plugins: []Plugin{}}
+	if len(lock.Plugins) == 0 {
+		return nil, &EmptyError{}
+	}
+	err := bundle.Write(ctx, path, force, func(w *bundle.Writer) error {
+		plugins, err := m.readAll(ctx, lock, targets)
+		if err != nil {
+			return err
+		}
+		for _, l := range plugins {
+			report.Plugins = append(report.Plugins, l.plugin())
+			report.Targets = append(report.Targets, l.chosen...)
+		}
+		slices.Sort(report.Targets)
+		report.Targets = slices.Compact(report.Targets)
+		b := &bundler{Mover: m, to: w, libraries: libraries(lock)}
+		if err := b.all(ctx, plugins); err != nil {
+			return err
+		}
+		report.Fetched = int(b.fetched.Load())
+		report.Blobs, report.Bytes = w.Size()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return report, nil
+}
+
+// EmptyError says that a lock names no plugin.
+type EmptyError struct{}
+
+func (e *EmptyError) Error() string { return "lock: expected plugins, found none" }
+
+// Hint says how to get some.
+func (e *EmptyError) Hint() string { return "install something first: loadr plugin install NAME" }
+
+// readAll reads the manifests of all plugins, in the order of the lock.
+func (m *Mover) readAll(ctx context.Context, lock *lockfile.Lock, targets []manifest.Target) ([]*locked, error) {
+	out := make([]*locked, len(lock.Plugins))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(m.Concurrency)
+	for i, p := range lock.Plugins {
+		group.Go(func() (err error) {
+			out[i], err = m.read(ctx, p, targets)
+			return err
+		})
+	}
+	return out, group.Wait()
+}
+
+// libraries gives the locked targets by the digest of their blob: what the cache has under another one.
+func libraries(lock *lockfile.Lock) map[string]lockfile.Target {
+	out := map[string]lockfile.Target{}
+	for _, p := range lock.Plugins {
+		for _, t := range p.Targets {
+			out[t.Blob.String()] = t
+		}
+	}
+	return out
+}
+
+// bundler fills one bundle.
+type bundler struct {
+	*Mover
+	to        *bundle.Writer
+	libraries map[string]lockfile.Target
+	fetched   atomic.Int64
+}
+
+func (b *bundler) all(ctx context.Context, plugins []*locked) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(b.Concurrency)
+	seen := map[string]bool{}
+	for _, l := range plugins {
+		if err := b.to.Release(ctx, l.repo, l.artifact); err != nil {
+			return err
+		}
+		for _, doc := range l.attached {
+			if err := b.to.Attached(ctx, doc); err != nil {
+				return err
+			}
+		}
+		for _, d := range l.blobs() {
+			if seen[d.Digest.String()] {
+				continue
+			}
+			seen[d.Digest.String()] = true
+			group.Go(func() error { return b.blob(ctx, l, d) })
+		}
+	}
+	return group.Wait()
+}
+
+// blob puts one blob into the bundle: out of a manifest, the cache, or the place that it is fetched from.
+func (b *bundler) blob(ctx context.Context, l *locked, d v1.Descriptor) error {
+	if d.Data != nil {
+		return b.to.Blob(ctx, d, func(_ context.Context, w io.Writer) error {
+			_, err := w.Write(d.Data)
+			return err
+		})
+	}
+	if t, ok := b.libraries[d.Digest.String()]; ok && b.Cache != nil {
+		done, err := b.cached(ctx, t, d)
+		if done || err != nil {
+			return err
+		}
+	}
+	from := b.watched()
+	err := b.to.Blob(ctx, d, func(ctx context.Context, w io.Writer) error {
+		b.fetched.Add(1)
+		body, err := from.Fetch(ctx, l.repo, d)
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		_, err = io.Copy(w, body)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("plugin %q %s: %w", l.repo.Name, l.artifact.Release.Version, err)
+	}
+	return nil
+}
+
+// cached makes a library's blob from the library in the cache. That another version of the compressor, or another one
+// altogether, has made the locked blob is no error: then it is fetched.
+func (b *bundler) cached(ctx context.Context, t lockfile.Target, d v1.Descriptor) (done bool, err error) {
+	library := cache.Blob{Digest: t.Library, Size: t.LibrarySize}
+	if !b.Cache.Has(library) {
+		return false, nil
+	}
+	path, err := b.Cache.Verified(ctx, library)
+	if errors.As(err, new(*cache.MissingError)) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	err = b.to.Blob(ctx, d, func(ctx context.Context, w io.Writer) error { return storedForm(ctx, w, path, t.MediaType) })
+	if errors.As(err, new(*registry.IntegrityError)) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// storedForm writes a library as it is stored in registries.
+func storedForm(ctx context.Context, w io.Writer, path, mediaType string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in := reader(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return f.Read(p)
+	})
+	if mediaType == registry.MediaTypeLibraryZstd {
+		return registry.Compress(w, in)
+	}
+	_, err = io.Copy(w, in)
+	return err
+}
+
+type reader func([]byte) (int, error)
+
+func (r reader) Read(p []byte) (int, error) { return r(p) }
+
+func joinTargets(targets []manifest.Target) string {
+	words := make([]string, len(targets))
+	for i, t := range targets {
+		words[i] = string(t)
+	}
+	return strings.Join(words, ", ")
+}
