@@ -31,3 +31,20 @@ func TestShortVersions(t *testing.T) {
 		}
 	}
 }
+
+func TestNewest(t *testing.T) {
+	for _, c := range []struct {
+		words []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"latest", "v1.0.0"}, ""},
+		{[]string{"1.9.0", "latest", "1.10.0", "1.2.0"}, "1.10.0"},
+		{[]string{"2.0.0-rc.1", "1.0.0", "2.0.0-rc.2"}, "1.0.0"},
+		{[]string{"2.0.0-rc.2", "2.0.0-rc.10"}, "2.0.0-rc.10"},
+	} {
+		if got := Newest(c.words); got != c.want {
+			t.Errorf("%q: %q, expected %q", c.words, got, c.want)
+		}
+	}
+}

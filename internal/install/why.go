@@ -17,7 +17,8 @@ type Why struct {
 	// Chains lead from what loadr.toml asks for to the plugin: one for loadr.toml itself where it names the plugin, and the
 	// shortest for each plugin that requires it.
 	Chains [][]Link `json:"chains"`
-	// Explained says that sources were asked about other versions; what follows is empty without.
+	// Explained says that sources were asked about other versions; what follows is empty without. They are not asked about a
+	// plugin that nothing requires any more.
 	Explained bool `json:"explained"`
 	// Update is what an update of this plugin would choose, where that is another version.
 	Update string `json:"update,omitempty"`
@@ -44,7 +45,7 @@ func (in *Installer) Why(ctx context.Context, name string, offline bool) (*Why, 
 	}
 	entry, _ := g.locked(name)
 	w := &Why{Name: name, Version: entry.Version, Source: entry.Source, Chains: g.chains(name), Rejected: []resolve.Rejection{}}
-	if offline {
+	if offline || len(w.Chains) == 0 { // nothing is resolved about a plugin that nobody wants
 		return w, nil
 	}
 	w.Explained = true
