@@ -31,6 +31,8 @@ type journal struct {
 	State contents `json:"state"`
 	// Files are the project's files, before and after, in the order in which they are replaced.
 	Files []fileChange `json:"files"`
+	// Generation is the record that the change adds; nil where it adds none.
+	Generation *newGeneration `json:"generation"`
 }
 
 // swap is one plugin's part of a change.
@@ -84,7 +86,7 @@ func parseJournal(text []byte) (*journal, error) {
 	if err := checkSwaps(j.Plugins); err != nil {
 		return nil, err
 	}
-	if err := checkStates(j.State); err != nil {
+	if err := errors.Join(checkStates(j.State), j.Generation.check()); err != nil {
 		return nil, err
 	}
 	return &j, nil
