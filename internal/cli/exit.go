@@ -64,11 +64,11 @@ var outcomes = []outcome{
 		is[*folder.NoManifestError], is[*publish.NoLibraryError], is[*registry.MergeError],
 		found(install.Incompatible),
 	}},
-	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], found(install.Drifted)}},
+	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], is[*install.UnrecordedError], found(install.Drifted)}},
 	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*resolve.ConflictError], is[*install.TargetError]}},
 	{exitNotFound, "not-found", []func(error) (any, bool){
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NoLockError], is[*registry.NotFoundError],
-		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError], notExist,
+		is[*install.NoGenerationError], is[*install.UncachedError], is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError], notExist,
 	}},
 	{exitExists, "exists", []func(error) (any, bool){is[*registry.VersionExistsError]}},
 	{exitNetwork, "network", []func(error) (any, bool){is[*registry.AuthError], is[*registry.UnavailableError]}},

@@ -62,7 +62,11 @@ func (in *Installer) report(j *job) *Report {
 
 // change starts with the project's files, as far as their bytes differ.
 func (in *Installer) change(j *job, report *Report) plugindir.Change {
-	change := plugindir.Change{Owner: in.Workspace.Owner(), Force: j.Force}
+	change := plugindir.Change{Owner: in.Workspace.Owner(), Force: j.Force, What: j.what, Files: j.restored}
+	for _, f := range j.restored {
+		report.WroteProject = report.WroteProject || f.Path == in.Workspace.ProjectFile
+		report.WroteLock = report.WroteLock || f.Path == in.Workspace.LockFile
+	}
 	if j.Mode != Resolve {
 		return change
 	}

@@ -26,6 +26,7 @@ type order struct {
 	Namespaces          []string // where it looks
 	Want                []string // references to install
 	Remove              []string // names to remove, where there is nothing to install
+	Rollback            int      // generation to go back to, where there is neither
 	Kill                int      // number of the step at which it kills itself, from 1; 0: none
 	Wait                bool     // until the parent closes standard input
 	Peak                bool     // report the peak of its memory
@@ -68,6 +69,8 @@ func (o order) obey() error {
 	var err error
 	if len(o.Remove) > 0 {
 		_, err = in.Remove(context.Background(), o.Remove, install.Options{})
+	} else if o.Rollback > 0 {
+		_, err = in.Rollback(context.Background(), o.Rollback, install.Options{})
 	} else {
 		_, err = in.Install(context.Background(), install.Options{Want: references(p.t, o.Want...)})
 	}

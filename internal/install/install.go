@@ -82,6 +82,10 @@ func (in *Installer) Install(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	job.what = "install"
+	if o.Prune {
+		job.what = "sync"
+	}
 	ctx = in.announce(ctx, job.requirements)
 	if err := in.resolve(ctx, job); err != nil { // the lock: what was chosen, for every target
 		return nil, err
@@ -110,6 +114,7 @@ func (in *Installer) Lock(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	job.what = "lock"
 	if err := in.resolve(in.announce(ctx, job.requirements), job); err != nil {
 		return nil, err
 	}
@@ -162,4 +167,6 @@ type job struct {
 	text         []byte // what loadr.toml will be
 	choices      []Choice
 	warnings     []string
+	what         string                  // the command, in a few words, for the generation that it makes
+	restored     []plugindir.ProjectFile // by a rollback, in place of text and next
 }
