@@ -36,6 +36,8 @@ const (
 	exitNetwork     = 16
 	exitExists      = 17
 	exitBusy        = 18
+	exitNotRunnable = 126
+	exitNoCommand   = 127
 	exitInterrupted = 130
 )
 
@@ -64,7 +66,9 @@ var outcomes = []outcome{
 		is[*folder.NoManifestError], is[*publish.NoLibraryError], is[*registry.MergeError],
 		found(install.Incompatible),
 	}},
-	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], is[*install.UnrecordedError], found(install.Drifted)}},
+	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], is[*install.StaleError], is[*install.UnrecordedError], found(install.Drifted)}},
+	{exitNoCommand, "no-command", []func(error) (any, bool){commandError(true)}},
+	{exitNotRunnable, "not-runnable", []func(error) (any, bool){commandError(false)}},
 	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*resolve.ConflictError], is[*install.TargetError]}},
 	{exitNotFound, "not-found", []func(error) (any, bool){
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NoLockError], is[*registry.NotFoundError],

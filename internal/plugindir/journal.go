@@ -136,13 +136,16 @@ func (t *tx) close() error {
 	return fsx.SyncDir(filepath.Dir(t.d.record(journalName)))
 }
 
-func (d *Dir) mustBeClosed() error {
+// Unfinished says whether a change has begun and not ended: another process is at it now, or was killed. It needs no lock.
+func (d *Dir) Unfinished() (bool, error) {
 	open, err := exists(d.record(journalName))
-	switch {
-	case err != nil:
-		return &AccessError{d.path, err}
-	case open:
-		return &UnfinishedError{d.path}
+	return open, d.access(err)
+}
+
+func (d *Dir) mustBeClosed() error {
+	open, err := d.Unfinished()
+	if err == nil && open {
+		err = &UnfinishedError{d.path}
 	}
-	return nil
+	return err
 }
