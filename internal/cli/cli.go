@@ -90,7 +90,7 @@ func newPluginCmd(a *app) *cobra.Command {
 	for _, newCmd := range []func(*app) *cobra.Command{
 		newInitCmd, newInstallCmd, newSyncCmd, newLockCmd, newListCmd, newRemoveCmd, newEnableCmd, newDisableCmd,
 		newInfoCmd, newVerifyCmd, newCallCmd, newNewCmd, newPackCmd, newPublishCmd,
-		newRollbackCmd, newExecCmd,
+		newRollbackCmd, newExecCmd, newCacheCmd,
 	} {
 		cmd.AddCommand(newCmd(a))
 	}

@@ -53,9 +53,9 @@ var outcomes = []outcome{
 	{exitUsage, "usage", []func(error) (any, bool){
 		is[*usageError], is[*run.KindError], is[*install.UsageError], is[*registry.ReferenceError], is[*config.Error], is[*resolve.RangeError],
 	}},
-	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*registry.BusyError]}},
+	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*cache.BusyError], is[*registry.BusyError]}},
 	{exitIntegrity, "integrity", []func(error) (any, bool){
-		is[*registry.IntegrityError], is[*cache.MismatchError], is[*plugindir.DigestError], is[*plugin.DigestError],
+		is[*registry.IntegrityError], is[*cache.CorruptError], is[*cache.MismatchError], is[*plugindir.DigestError], is[*plugin.DigestError],
 		mismatch(false), found(install.Altered), found(install.Moved),
 	}},
 	{exitInvalid, "invalid", []func(error) (any, bool){

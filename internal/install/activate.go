@@ -45,7 +45,11 @@ func (in *Installer) record(ctx context.Context, j *job) (*Report, error) {
 // finish makes the change, if there is one to make.
 func (in *Installer) finish(ctx context.Context, change plugindir.Change, report *Report) (*Report, error) {
 	if len(change.Put)+len(change.Remove)+len(change.Files) == 0 {
-		return report, nil
+		return report, in.introduce(ctx, change, report)
+	}
+	// Beforehand: what is installed must never be without its record.
+	if err := in.keep(ctx, change, report); err != nil {
+		return nil, err
 	}
 	if err := in.ignoreFile(); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/loadr-plugins/loadr/internal/fsx"
 	"github.com/loadr-plugins/loadr/internal/install"
 	"github.com/loadr-plugins/loadr/internal/testregistry"
 	"github.com/loadr-plugins/loadr/registry"
@@ -154,4 +155,15 @@ func peakMemory() int64 {
 		}
 	}
 	return 0
+}
+
+// holdAlone takes a lock file for itself.
+func holdAlone(t testing.TB, path string) (unlock func()) {
+	t.Helper()
+	release, err := fsx.Lock(context.Background(), path, fsx.LockOptions{Note: "a test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { release() })
+	return func() { release() }
 }

@@ -2,6 +2,7 @@ package install
 
 import (
 	"context"
+	"errors"
 
 	"github.com/loadr-plugins/loadr/cache"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
@@ -30,6 +31,8 @@ type Installer struct {
 	plugins *plugindir.Dir
 	state   *plugindir.State // as begin found it
 	offline bool
+	noWait  bool
+	using   cacheUse
 }
 
 // Machine describes where plugins will run.
@@ -121,12 +124,21 @@ func (in *Installer) Lock(ctx context.Context, o Options) (*Report, error) {
 	return in.record(ctx, job)
 }
 
-// begin takes the directory's lock, finishes or undoes what an interrupted command left, and refuses a directory that
-// belongs to another project before anything is asked of a registry.
+// begin takes the plugins directory for this command alone. release also gives up the cache, where useCache took it.
 func (in *Installer) begin(ctx context.Context, o Options) (release func() error, err error) {
-	in.offline = o.Offline
+	in.offline, in.noWait = o.Offline, o.NoWait
+	leave, err := in.enter(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return errors.Join(in.leaveCache(), leave()) }, nil
+}
+
+// enter takes the directory's lock, finishes or undoes what an interrupted command left, and refuses a directory that
+// belongs to another project before anything is asked of a registry.
+func (in *Installer) enter(ctx context.Context, o Options) (leave func() error, err error) {
 	dir := in.dir()
-	release, err = dir.Acquire(ctx, plugindir.AcquireOptions{NoWait: o.NoWait, Waiting: in.Events.waiting})
+	leave, err = dir.Acquire(ctx, plugindir.AcquireOptions{NoWait: o.NoWait, Waiting: in.Events.waiting})
 	if err != nil {
 		return nil, err
 	}
@@ -136,10 +148,10 @@ func (in *Installer) begin(ctx context.Context, o Options) (release func() error
 		err = in.readState()
 	}
 	if err != nil {
-		release()
+		leave()
 		return nil, err
 	}
-	return release, nil
+	return leave, nil
 }
 
 // readState reads the directory's records, which nobody else changes until the command ends.

@@ -89,11 +89,11 @@ func (in *Installer) settle(ctx context.Context) error {
 	if !open {
 		return in.readState()
 	}
-	release, err := in.begin(ctx, Options{Offline: true})
+	leave, err := in.enter(ctx, Options{})
 	if err != nil {
 		return err
 	}
-	return release()
+	return leave()
 }
 
 // differences holds the directory against a lock, by the measure of plan.

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
 )
 
 // TestReady looks at the records and leaves no trace of its own; the cases that people meet are in the script exec.txt.

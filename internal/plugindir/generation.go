@@ -67,6 +67,31 @@ func (d *Dir) Generations() ([]Generation, error) {
 	return out, nil
 }
 
+// GenerationsAfter gives the generations that there will be once c has been made. Records that can't be understood are left
+// out. Errors: *AccessError.
+func (d *Dir) GenerationsAfter(c Change) ([]Generation, error) {
+	numbers, err := d.generationNumbers()
+	if err != nil {
+		return nil, &AccessError{d.path, err}
+	}
+	var out []Generation
+	for _, n := range numbers {
+		if g, err := d.readGeneration(n); err == nil && g != nil {
+			out = append(out, *g)
+		}
+	}
+	next, err := d.nextGeneration(&c)
+	if err != nil || next == nil {
+		return out, err
+	}
+	g, err := parseGeneration(next.Text)
+	if err != nil {
+		return nil, err
+	}
+	g.Number = next.Number
+	return append(out, *g), nil
+}
+
 // readGeneration gives nil for a number that there is no record of.
 func (d *Dir) readGeneration(number int) (*Generation, error) {
 	path := d.generation(number)
