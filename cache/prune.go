@@ -174,25 +174,13 @@ func (p *Pruned) remove(ctx context.Context, c *Cache, needed map[digest.Digest]
 			return err
 		}
 		if !dry {
-			if err := removeFile(c.Path(b.Digest)); err != nil {
+			if err := os.Remove(c.Path(b.Digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return &WriteError{c.root, err}
 			}
 		}
 		p.Removed, p.Freed = append(p.Removed, b), p.Freed+b.Size
 	}
 	return nil
-}
-
-// removeFile also removes one that must not be written, which Windows refuses.
-func removeFile(path string) error {
-	err := os.Remove(path)
-	if errors.Is(err, fs.ErrPermission) && os.Chmod(path, 0o644) == nil {
-		err = os.Remove(path)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // sweepUsers removes what killed processes left of records. Nobody writes any now.

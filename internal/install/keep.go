@@ -81,11 +81,11 @@ func (in *Installer) introduce(ctx context.Context, change plugindir.Change, rep
 // blobsAfter collects what the last generations need, the one included that the change makes.
 func (in *Installer) blobsAfter(change plugindir.Change) map[digest.Digest]string {
 	blobs := map[digest.Digest]string{}
-	generations, err := in.dir().GenerationsAfter(change)
+	generations, err := in.dir().GenerationsAfter(change, keptGenerations)
 	if err != nil {
 		return blobs // which the change itself will say
 	}
-	for _, g := range generations[max(0, len(generations)-keptGenerations):] {
+	for _, g := range generations {
 		if lock, err := lockOf(g); err == nil && lock != nil {
 			addBlobs(blobs, lock)
 		}

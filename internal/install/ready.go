@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -59,9 +60,29 @@ func (e *StaleError) Hint() string {
 // Ready says whether the plugins directory may be used as it is: loadr.toml and loadr.lock agree, and what is installed is
 // what the lock names. It is as quick as a sync that has nothing to do: records and sizes are compared, no library is
 // read, and nothing is asked of a registry. A change that another process has begun is waited for, or finished if that one
-// was killed. Errors: *DriftError, *StaleError, *plugindir.OwnerError, those of broken files.
+// was killed. Errors: *DriftError, *StaleError, *plugindir.OwnerError, those of broken files, ctx's.
 func (in *Installer) Ready(ctx context.Context) error {
-	if err := in.settle(ctx); err != nil {
+	open, err := in.dir().Unfinished()
+	if err == nil && !open {
+		if err = in.agree(); err == nil {
+			return ctx.Err()
+		}
+		if _, absent := os.Stat(in.Workspace.Plugins); absent != nil {
+			return err // and no folder is made
+		}
+	}
+	// Perhaps it was read while it changed. Nothing changes now.
+	leave, lockErr := in.enter(ctx, Options{})
+	if lockErr != nil {
+		return cmp.Or(ctx.Err(), err, lockErr)
+	}
+	defer leave()
+	return cmp.Or(in.agree(), ctx.Err())
+}
+
+// agree compares loadr.toml, the lock and the directory.
+func (in *Installer) agree() error {
+	if err := in.readState(); err != nil {
 		return err
 	}
 	j := &job{}
@@ -78,22 +99,6 @@ func (in *Installer) Ready(ctx context.Context) error {
 		return &StaleError{in.Workspace.Plugins, in.Workspace.LockFile, differences}
 	}
 	return nil
-}
-
-// settle reads the records, after a change that is under way.
-func (in *Installer) settle(ctx context.Context) error {
-	open, err := in.dir().Unfinished()
-	if err != nil {
-		return err
-	}
-	if !open {
-		return in.readState()
-	}
-	leave, err := in.enter(ctx, Options{})
-	if err != nil {
-		return err
-	}
-	return leave()
 }
 
 // differences holds the directory against a lock, by the measure of plan.

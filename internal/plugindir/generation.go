@@ -67,15 +67,15 @@ func (d *Dir) Generations() ([]Generation, error) {
 	return out, nil
 }
 
-// GenerationsAfter gives the generations that there will be once c has been made. Records that can't be understood are left
-// out. Errors: *AccessError.
-func (d *Dir) GenerationsAfter(c Change) ([]Generation, error) {
+// GenerationsAfter gives the last generations, as many as are wanted at most, that there will be once c has been made. Records
+// that can't be understood are left out. Errors: *AccessError.
+func (d *Dir) GenerationsAfter(c Change, want int) ([]Generation, error) {
 	numbers, err := d.generationNumbers()
 	if err != nil {
 		return nil, &AccessError{d.path, err}
 	}
 	var out []Generation
-	for _, n := range numbers {
+	for _, n := range numbers[max(0, len(numbers)-want):] {
 		if g, err := d.readGeneration(n); err == nil && g != nil {
 			out = append(out, *g)
 		}
@@ -89,7 +89,8 @@ func (d *Dir) GenerationsAfter(c Change) ([]Generation, error) {
 		return nil, err
 	}
 	g.Number = next.Number
-	return append(out, *g), nil
+	out = append(out, *g)
+	return out[max(0, len(out)-want):], nil
 }
 
 // readGeneration gives nil for a number that there is no record of.
