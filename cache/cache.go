@@ -5,12 +5,14 @@
 // the same blob at once fetch it once. Nothing is ever held in memory whole.
 //
 // The package fetches nothing itself and knows nothing of plugins, registries or compression: whoever asks brings a
-// function that writes the bytes. It deletes nothing but blobs that turn out to be corrupt, and files that killed
-// processes left.
+// function that writes the bytes. It deletes nothing but blobs that turn out to be corrupt, files that killed processes
+// left, and, in Prune, blobs that no recorded user needs.
 //
 //	<root>/blobs/sha256/<hex>                 a blob
 //	<root>/blobs/sha256/.<hex>.<random>.tmp   one in the making
 //	<root>/locks/<hex>                        held by who makes it
+//	<root>/users/<hex>.json                   what a plugins directory needs; <hex> is the sha256 of its path
+//	<root>/use.lock                           shared by who uses blobs, held alone by who prunes
 package cache
 
 import (

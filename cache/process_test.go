@@ -18,6 +18,7 @@ import (
 const (
 	roleVariable  = "CACHE_TEST_ROLE"
 	cacheVariable = "CACHE_TEST_DIR"
+	nameVariable  = "CACHE_TEST_NAME"
 )
 
 // shared is the blob that all processes want.
@@ -39,6 +40,10 @@ func child(role string) {
 			fmt.Println("halfway")
 			select {}
 		})
+	case "use":
+		err = user(c, os.Getenv(nameVariable))
+	case "prune":
+		err = pruneForever(c)
 	case "limited":
 		err = limited(c)
 	}

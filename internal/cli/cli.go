@@ -89,10 +89,10 @@ func newPluginCmd(a *app) *cobra.Command {
 	flags.BoolVar(&a.global, "global", false, "work on the user's own plugins even inside a project")
 	for _, newCmd := range []func(*app) *cobra.Command{
 		newInitCmd, newInstallCmd, newSyncCmd, newLockCmd, newUpdateCmd, newOutdatedCmd, newListCmd, newTreeCmd,
-		newWhyCmd, newRemoveCmd, newEnableCmd, newDisableCmd,
+		newWhyCmd, newRemoveCmd, newEnableCmd, newDisableCmd, newRollbackCmd, newExecCmd,
 		newInfoCmd, newVerifyCmd, newCallCmd,
 		newNewCmd, newPackCmd, newPublishCmd, newWithdrawCmd,
-		newBundleCmd, newMirrorCmd,
+		newBundleCmd, newMirrorCmd, newCacheCmd,
 	} {
 		cmd.AddCommand(newCmd(a))
 	}

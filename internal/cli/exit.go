@@ -39,6 +39,8 @@ const (
 	exitNetwork     = 16
 	exitExists      = 17
 	exitBusy        = 18
+	exitNotRunnable = 126
+	exitNoCommand   = 127
 	exitInterrupted = 130
 )
 
@@ -54,9 +56,9 @@ var outcomes = []outcome{
 	{exitUsage, "usage", []func(error) (any, bool){
 		is[*usageError], is[*run.KindError], is[*install.UsageError], is[*registry.ReferenceError], is[*config.Error], is[*resolve.RangeError],
 	}},
-	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*registry.BusyError]}},
+	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*cache.BusyError], is[*registry.BusyError]}},
 	{exitIntegrity, "integrity", []func(error) (any, bool){
-		is[*registry.IntegrityError], is[*cache.MismatchError], is[*plugindir.DigestError], is[*plugin.DigestError],
+		is[*registry.IntegrityError], is[*cache.CorruptError], is[*cache.MismatchError], is[*plugindir.DigestError], is[*plugin.DigestError],
 		is[*install.RepublishedError], mismatch(false), found(install.Altered), found(install.Moved), is[*bundle.TruncatedError],
 	}},
 	{exitInvalid, "invalid", []func(error) (any, bool){
@@ -68,10 +70,14 @@ var outcomes = []outcome{
 		is[*publish.ReplacementError], is[*bundle.FormatError],
 		found(install.Incompatible),
 	}},
-	{exitDrift, "drift", []func(error) (any, bool){is[*install.DriftError], is[*install.PlanError], found(install.Drifted)}},
+	{exitDrift, "drift", []func(error) (any, bool){
+		is[*install.DriftError], is[*install.PlanError], is[*install.StaleError], is[*install.UnrecordedError], found(install.Drifted),
+	}},
+	{exitNoCommand, "no-command", []func(error) (any, bool){commandError(true)}},
+	{exitNotRunnable, "not-runnable", []func(error) (any, bool){commandError(false)}},
 	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*resolve.ConflictError], is[*install.TargetError], is[*airgap.TargetError]}},
 	{exitNotFound, "not-found", []func(error) (any, bool){
-		is[*bundle.MissingError], is[*airgap.EmptyError], is[*registry.SparseError],
+		is[*install.NoGenerationError], is[*install.UncachedError], is[*bundle.MissingError], is[*airgap.EmptyError], is[*registry.SparseError],
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NotInProjectError], is[*install.NoLockError], is[*registry.NotFoundError],
 		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError], notExist,
 	}},

@@ -233,6 +233,6 @@ func (a *app) printReport(ws *install.Workspace, r *install.Report) {
 		a.note("nothing to do: %d up to date", len(r.Plugins))
 	}
 	if changed && ws.Root != "" {
-		a.note("the engine reads this folder when told: export LOADR_PLUGINS_DIR=%s", a.relative(ws.Plugins))
+		a.note("the engine reads this folder when told: loadr plugin exec -- COMMAND, or export LOADR_PLUGINS_DIR=%s", a.relative(ws.Plugins))
 	}
 }

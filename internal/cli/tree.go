@@ -105,7 +105,7 @@ asks the registry; --offline leaves it out.`,
 func (a *app) printWhy(w *install.Why) {
 	a.line("%s %s (%s)", w.Name, w.Version, w.Source)
 	for _, chain := range w.Chains {
-		a.line("  %s", clean(inWords(chain)))
+		a.line("  %s", clean(chainInWords(chain)))
 	}
 	if len(w.Chains) == 0 {
 		a.line("  nothing requires it any more: 'loadr plugin sync' takes it away")
@@ -123,8 +123,8 @@ func (a *app) printWhy(w *install.Why) {
 	}
 }
 
-// inWords tells a chain from loadr.toml on.
-func inWords(chain []install.Link) string {
+// chainInWords tells a chain from loadr.toml on.
+func chainInWords(chain []install.Link) string {
 	text, by := "", ""
 	for _, l := range chain {
 		if by == "" {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,7 +83,10 @@ func (a *app) installer() (in *install.Installer, closeAll func(), err error) {
 
 func (a *app) events(bars *progress) *install.Events {
 	return &install.Events{
-		Waiting:   func(holder string) { a.note("waiting for %s to finish with the plugins directory", clean(holder)) },
+		Waiting: func(holder string) { a.note("waiting for %s to finish with the plugins directory", clean(holder)) },
+		Pruning: func(holder string) {
+			a.note("waiting for %s to finish with the cache", clean(cmp.Or(holder, "other processes")))
+		},
 		Recovered: a.recovered,
 		Chosen:    a.explain,
 		Fetching:  bars.start,

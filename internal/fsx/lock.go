@@ -22,13 +22,16 @@ const (
 
 // LockOptions are the choices of Lock. The zero value waits in silence.
 type LockOptions struct {
+	// Shared lets others hold the lock too who take it shared. Such a holder leaves no note.
+	Shared bool
 	// NoWait fails with a *LockedError instead of waiting.
 	NoWait bool
 	// Note is what other processes are told about the holder, one line; empty leaves no note.
 	Note string
 	// Waiting is called once when the lock is not free at once. holder is the holder's note, empty when not known.
 	Waiting func(holder string)
-	// Remove removes the lock's file with the release, for locks of which there would be ever more. (Windows keeps it.)
+	// Remove removes the lock's file with the release, for locks of which there would be ever more; not with Shared. (Windows
+	// keeps it.)
 	Remove bool
 }
 
@@ -45,8 +48,8 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("%s: locked by %s", e.Path, e.Holder)
 }
 
-// Lock takes the exclusive lock of the file at path, which it creates if need be, waiting for its holder unless told not
-// to. The system frees the lock of a process that ends, however it ends. Two calls of one process exclude each other too.
+// Lock takes the lock of the file at path, exclusively unless told otherwise; it creates the file if need be, and waits for
+// the lock's holders unless told not to. The system frees the lock of a process that ends, however it ends. Two calls of one process exclude each other too.
 // The error is ctx's when that ends first. Further
 // calls of unlock do nothing.
 //
@@ -57,7 +60,7 @@ func Lock(ctx context.Context, path string, o LockOptions) (unlock func() error,
 	if err := l.take(ctx); err != nil {
 		return nil, err
 	}
-	if o.Note != "" {
+	if o.Note != "" && !o.Shared {
 		// Without a note the lock is as good.
 		_ = os.WriteFile(path+noteSuffix, []byte(o.Note), 0o644)
 	}
@@ -97,7 +100,7 @@ func (l *lock) take(ctx context.Context) error {
 // our opening and our locking it, and then the next process would lock another file of the same name.
 func (l *lock) try() (bool, error) {
 	for {
-		ok, err := l.file.TryLock()
+		ok, err := l.tryOnce()
 		if !ok || err != nil {
 			return false, err
 		}
@@ -112,8 +115,15 @@ func (l *lock) try() (bool, error) {
 	}
 }
 
+func (l *lock) tryOnce() (bool, error) {
+	if l.Shared {
+		return l.file.TryRLock()
+	}
+	return l.file.TryLock()
+}
+
 func (l *lock) release() error {
-	if l.Note != "" {
+	if l.Note != "" && !l.Shared {
 		os.Remove(l.path + noteSuffix)
 	}
 	if l.Remove {

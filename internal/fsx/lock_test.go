@@ -177,3 +177,37 @@ func TestNoteIsMadeFitForMessages(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// Shared holders keep out only an exclusive one, and it them.
+func TestSharedLock(t *testing.T) {
+	ctx, path := t.Context(), filepath.Join(t.TempDir(), "lock")
+	shared := LockOptions{Shared: true, NoWait: true, Note: "never seen"}
+	alone := LockOptions{NoWait: true, Note: "alone"}
+	first, err := Lock(ctx, path, shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Lock(ctx, path, shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var locked *LockedError
+	for _, unlock := range []func() error{first, second} {
+		if _, err := Lock(ctx, path, alone); !errors.As(err, &locked) || locked.Holder != "" {
+			t.Errorf("%v", err)
+		}
+		if err := unlock(); err != nil {
+			t.Error(err)
+		}
+	}
+	unlock, err := Lock(ctx, path, alone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Lock(ctx, path, shared); !errors.As(err, &locked) || locked.Holder != "alone" {
+		t.Errorf("%v", err)
+	}
+	if err := unlock(); err != nil {
+		t.Error(err)
+	}
+}

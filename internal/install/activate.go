@@ -48,7 +48,11 @@ func (in *Installer) record(ctx context.Context, j *job) (*Report, error) {
 // finish makes the change, if there is one to make.
 func (in *Installer) finish(ctx context.Context, change plugindir.Change, report *Report) (*Report, error) {
 	if len(change.Put)+len(change.Remove)+len(change.Files) == 0 {
-		return report, nil
+		return report, in.introduce(ctx, change, report)
+	}
+	// Beforehand: what is installed must never be without its record.
+	if err := in.keep(ctx, change, report); err != nil {
+		return nil, err
 	}
 	if err := in.ignoreFile(); err != nil {
 		return nil, err
@@ -65,7 +69,11 @@ func (in *Installer) report(j *job) *Report {
 
 // change starts with the project's files, as far as their bytes differ.
 func (in *Installer) change(j *job, report *Report) plugindir.Change {
-	change := plugindir.Change{Owner: in.Workspace.Owner(), Force: j.Force}
+	change := plugindir.Change{Owner: in.Workspace.Owner(), Force: j.Force, What: j.what, Files: j.restored}
+	for _, f := range j.restored {
+		report.WroteProject = report.WroteProject || f.Path == in.Workspace.ProjectFile
+		report.WroteLock = report.WroteLock || f.Path == in.Workspace.LockFile
+	}
 	if j.Mode != Resolve {
 		return change
 	}

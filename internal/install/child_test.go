@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/loadr-plugins/loadr/internal/fsx"
 	"github.com/loadr-plugins/loadr/internal/install"
 	"github.com/loadr-plugins/loadr/internal/testregistry"
 	"github.com/loadr-plugins/loadr/registry"
@@ -26,6 +27,7 @@ type order struct {
 	Namespaces          []string // where it looks
 	Want                []string // references to install
 	Remove              []string // names to remove, where there is nothing to install
+	Rollback            int      // generation to go back to, where there is neither
 	Kill                int      // number of the step at which it kills itself, from 1; 0: none
 	Wait                bool     // until the parent closes standard input
 	Peak                bool     // report the peak of its memory
@@ -68,6 +70,8 @@ func (o order) obey() error {
 	var err error
 	if len(o.Remove) > 0 {
 		_, err = in.Remove(context.Background(), o.Remove, install.Options{})
+	} else if o.Rollback > 0 {
+		_, err = in.Rollback(context.Background(), o.Rollback, install.Options{})
 	} else {
 		_, err = in.Install(context.Background(), install.Options{Want: references(p.t, o.Want...)})
 	}
@@ -151,4 +155,15 @@ func peakMemory() int64 {
 		}
 	}
 	return 0
+}
+
+// holdAlone takes a lock file for itself.
+func holdAlone(t testing.TB, path string) (unlock func()) {
+	t.Helper()
+	release, err := fsx.Lock(context.Background(), path, fsx.LockOptions{Note: "a test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { release() })
+	return func() { release() }
 }

@@ -11,6 +11,8 @@ import (
 type Events struct {
 	// Waiting: another process holds the plugins directory; holder says which.
 	Waiting func(holder string)
+	// Pruning: another process prunes the cache; holder says which.
+	Pruning func(holder string)
 	// Recovered: an interrupted command was finished or undone.
 	Recovered func(plugindir.Recovered)
 	// Chosen: resolution chose a version.
@@ -71,6 +73,12 @@ type Change struct {
 func (e *Events) waiting(holder string) {
 	if e != nil && e.Waiting != nil {
 		e.Waiting(holder)
+	}
+}
+
+func (e *Events) pruning(holder string) {
+	if e != nil && e.Pruning != nil {
+		e.Pruning(holder)
 	}
 }
 

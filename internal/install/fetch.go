@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -114,6 +115,12 @@ func (in *Installer) fetch(ctx context.Context, items []*item) error {
 	if err := in.missing(items); err != nil {
 		return err
 	}
+	if !slices.ContainsFunc(items, func(it *item) bool { return !it.unchanged }) {
+		return nil
+	}
+	if err := in.useCache(ctx); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(in.limit())
 	for _, it := range items {
@@ -199,6 +206,9 @@ func (in *Installer) blob(ctx context.Context, b cache.Blob, fill func(context.C
 func (in *Installer) keepConfig(ctx context.Context, desc v1.Descriptor) error {
 	if len(desc.Data) == 0 {
 		return nil
+	}
+	if err := in.useCache(ctx); err != nil {
+		return err
 	}
 	_, _, err := in.Cache.Get(ctx, cache.Blob{Digest: desc.Digest, Size: desc.Size}, func(_ context.Context, w io.Writer) error {
 		_, err := io.Copy(w, bytes.NewReader(desc.Data))

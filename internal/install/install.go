@@ -2,6 +2,7 @@ package install
 
 import (
 	"context"
+	"errors"
 
 	"github.com/loadr-plugins/loadr/cache"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
@@ -30,6 +31,8 @@ type Installer struct {
 	plugins *plugindir.Dir
 	state   *plugindir.State // as begin found it
 	offline bool
+	noWait  bool
+	using   cacheUse
 }
 
 // Machine describes where plugins will run.
@@ -85,6 +88,10 @@ func (in *Installer) Install(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	job.what = "install"
+	if o.Prune {
+		job.what = "sync"
+	}
 	ctx = in.announce(ctx, job.requirements)
 	if err := in.resolve(ctx, job); err != nil { // the lock: what was chosen, for every target
 		return nil, err
@@ -118,6 +125,7 @@ func (in *Installer) Lock(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	job.what = "lock"
 	if err := in.resolve(in.announce(ctx, job.requirements), job); err != nil {
 		return nil, err
 	}
@@ -127,12 +135,21 @@ func (in *Installer) Lock(ctx context.Context, o Options) (*Report, error) {
 	return in.record(ctx, job)
 }
 
-// begin takes the directory's lock, finishes or undoes what an interrupted command left, and refuses a directory that
-// belongs to another project before anything is asked of a registry.
+// begin takes the plugins directory for this command alone. release also gives up the cache, where useCache took it.
 func (in *Installer) begin(ctx context.Context, o Options) (release func() error, err error) {
-	in.offline = o.Offline
+	in.offline, in.noWait = o.Offline, o.NoWait
+	leave, err := in.enter(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return errors.Join(in.leaveCache(), leave()) }, nil
+}
+
+// enter takes the directory's lock, finishes or undoes what an interrupted command left, and refuses a directory that
+// belongs to another project before anything is asked of a registry.
+func (in *Installer) enter(ctx context.Context, o Options) (leave func() error, err error) {
 	dir := in.dir()
-	release, err = dir.Acquire(ctx, plugindir.AcquireOptions{NoWait: o.NoWait, Waiting: in.Events.waiting})
+	leave, err = dir.Acquire(ctx, plugindir.AcquireOptions{NoWait: o.NoWait, Waiting: in.Events.waiting})
 	if err != nil {
 		return nil, err
 	}
@@ -142,10 +159,10 @@ func (in *Installer) begin(ctx context.Context, o Options) (release func() error
 		err = in.readState()
 	}
 	if err != nil {
-		release()
+		leave()
 		return nil, err
 	}
-	return release, nil
+	return leave, nil
 }
 
 // readState reads the directory's records, which nobody else changes until the command ends.
@@ -173,5 +190,7 @@ type job struct {
 	text         []byte // what loadr.toml will be
 	choices      []Choice
 	warnings     []string
-	updating     // nothing for commands that keep what is locked
+	updating                             // nothing for commands that keep what is locked
+	what         string                  // the command, in a few words, for the generation that it makes
+	restored     []plugindir.ProjectFile // by a rollback, in place of text and next
 }

@@ -16,7 +16,7 @@ func (in *Installer) Remove(ctx context.Context, names []string, o Options) (*Re
 		return nil, err
 	}
 	defer release()
-	j := &job{Options: o}
+	j := &job{Options: o, what: "remove"}
 	if err := errors.Join(j.readProject(in.Workspace), j.readLock(in.Workspace)); err != nil {
 		return nil, err
 	}

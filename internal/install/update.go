@@ -74,6 +74,7 @@ func (in *Installer) Update(ctx context.Context, o UpdateOptions) (*UpdateReport
 	if err != nil {
 		return nil, err
 	}
+	j.what = "update"
 	events := in.Events
 	in.Events = events.withoutChosen() // the report says it
 	err = in.resolve(in.announce(ctx, j.requirements), j)

@@ -89,6 +89,10 @@ func (d *Dir) prepare(ctx context.Context, c *Change, events *Events) (*tx, erro
 	if t.isIdle() {
 		return nil, nil
 	}
+	if t.j.Generation, err = d.nextGeneration(c); err != nil {
+		t.discard()
+		return nil, err
+	}
 	return t, nil
 }
 
@@ -166,6 +170,7 @@ func (d *Dir) clean() {
 	removeTree(d.record("trash"))
 	fsx.SweepTemps(d.record(stateFile))
 	fsx.SweepTemps(d.record(journalName))
+	d.forgetGenerations()
 }
 
 // removeTree also removes folders whose permissions forbid it, as hand-made ones may.

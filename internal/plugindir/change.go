@@ -27,6 +27,8 @@ type Change struct {
 	TakeOver bool
 	// Target is the platform of the plugins put; empty leaves it as it was.
 	Target manifest.Target
+	// What says in a few words what the command does; the generation that it makes is recorded with it.
+	What string
 	// Force replaces and removes also what we did not install.
 	Force bool
 	// Put are plugins to install in place of what is there under their names. Whether one is disabled stays as it was.

@@ -58,6 +58,9 @@ func (e *RecordError) Error() string { return fmt.Sprintf("%s: %s", e.Path, e.De
 
 // Hint says what to do.
 func (e *RecordError) Hint() string {
+	if filepath.Base(filepath.Dir(e.Path)) == generationsName {
+		return "if no newer version of loadr wrote it, remove the file: only the way back to that generation is lost"
+	}
 	if filepath.Base(e.Path) == journalName {
 		return "if no newer version of loadr wrote it, remove the file and run loadr plugin sync"
 	}

@@ -44,8 +44,9 @@ func FuzzState(f *testing.F) {
 func FuzzJournal(f *testing.F) {
 	state := (&State{Owner: "o"}).encode()
 	f.Add(encodeRecord(&journal{Format: 1, ID: "0123456789abcdef", State: contents{state, state},
-		Plugins: []swap{{"a", true, map[string]digest.Digest{"plugin.toml": digest.FromString("")}}, {"b", true, nil}},
-		Files:   []fileChange{{"/x/loadr.toml", contents{nil, []byte("x")}}}}))
+		Plugins:    []swap{{"a", true, map[string]digest.Digest{"plugin.toml": digest.FromString("")}}, {"b", true, nil}},
+		Files:      []fileChange{{"/x/loadr.toml", contents{nil, []byte("x")}}},
+		Generation: &newGeneration{7, (&Generation{Files: map[string][]byte{"loadr.toml": nil}}).encode()}}))
 	f.Add([]byte(`{"format":1,"id":"0123456789abcdef","plugins":[{"name":"..","new":null}],"state":{"new":"e30="}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		j, err := parseJournal(text)
@@ -57,6 +58,12 @@ func FuzzJournal(f *testing.F) {
 			wantFolderName(t, s.Name)
 			for file := range s.New {
 				wantFolderName(t, file)
+			}
+		}
+		if j.Generation != nil {
+			wantFolderName(t, filepath.Base(Open("/").generation(j.Generation.Number)))
+			if !generationPattern.MatchString(filepath.Base(Open("/").generation(j.Generation.Number))) {
+				t.Errorf("accepted generation %d", j.Generation.Number)
 			}
 		}
 		again, err := parseJournal(encodeRecord(j))

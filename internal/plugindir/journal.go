@@ -31,6 +31,8 @@ type journal struct {
 	State contents `json:"state"`
 	// Files are the project's files, before and after, in the order in which they are replaced.
 	Files []fileChange `json:"files"`
+	// Generation is the record that the change adds; nil where it adds none.
+	Generation *newGeneration `json:"generation"`
 }
 
 // swap is one plugin's part of a change.
@@ -84,7 +86,7 @@ func parseJournal(text []byte) (*journal, error) {
 	if err := checkSwaps(j.Plugins); err != nil {
 		return nil, err
 	}
-	if err := checkStates(j.State); err != nil {
+	if err := errors.Join(checkStates(j.State), j.Generation.check()); err != nil {
 		return nil, err
 	}
 	return &j, nil
@@ -134,13 +136,16 @@ func (t *tx) close() error {
 	return fsx.SyncDir(filepath.Dir(t.d.record(journalName)))
 }
 
-func (d *Dir) mustBeClosed() error {
+// Unfinished says whether a change has begun and not ended: another process is at it now, or was killed. It needs no lock.
+func (d *Dir) Unfinished() (bool, error) {
 	open, err := exists(d.record(journalName))
-	switch {
-	case err != nil:
-		return &AccessError{d.path, err}
-	case open:
-		return &UnfinishedError{d.path}
+	return open, d.access(err)
+}
+
+func (d *Dir) mustBeClosed() error {
+	open, err := d.Unfinished()
+	if err == nil && open {
+		err = &UnfinishedError{d.path}
 	}
-	return nil
+	return err
 }

@@ -122,6 +122,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 				t.Errorf("step %d: undone: %v", kill, r.Cause)
 			}
 			wantSame(t, w.portable(w.snapshot(t)), want)
+			w.wantGenerations(t, "lock 1", "lock 2")
 			w.wantClean(t)
 			w.wantIntact(t)
 			if t.Failed() {
@@ -152,6 +153,7 @@ func TestKilledWhileRecovering(t *testing.T) {
 				killed, _ := w.run(t, "recover", again, rename, "")
 				w.mustRecover(t, rename)
 				wantSame(t, w.portable(w.snapshot(t)), after)
+				w.wantGenerations(t, "lock 1", "lock 2")
 				w.wantClean(t)
 				if t.Failed() {
 					t.Fatalf("killed at step %d and then at step %d", kill, again)
@@ -195,6 +197,8 @@ func TestKilledAndEdited(t *testing.T) {
 				delete(got, "loadr.toml")
 				delete(got, "loadr.lock")
 				wantSame(t, got, without(want, "loadr.toml", "loadr.lock"))
+				// The record is of the change, whatever was edited later, and there is none of one that was undone.
+				w.wantLocks(t, []string{"lock 1", "lock 2"}[:1+btoi(got["installed.json"] == after["installed.json"])]...)
 				if r.Outcome == Undone {
 					undone++
 					if !errors.As(r.Cause, new(*ChangedError)) {
@@ -242,6 +246,13 @@ func (w *world) journal(t *testing.T) (*journal, bool) {
 		t.Fatal(err)
 	}
 	return j, j != nil
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // wantIntact checks every plugin's bytes against the record.

@@ -52,6 +52,9 @@ func oneChange(t *testing.T, r *rapid.T, w *world, model map[string]string, n in
 		t.Fatal(err)
 	}
 	_, isNew := state.Plugins["mark-"+fmt.Sprint("v", n)]
+	if got := w.lastLock(t); isNew != (got == "v"+fmt.Sprint(n)) {
+		t.Errorf("change %d: new state %v with a record of lock %q", n, isNew, got)
+	}
 	if text := string(readOptional(w.lock)); !edit && isNew != (text == "v"+fmt.Sprint(n)) || edit && text != fmt.Sprint("edited ", n) ||
 		edit && isNew && lockWas != "v"+fmt.Sprint(n) {
 		t.Errorf("change %d: new state %v with lock %q, before the edit %q", n, isNew, text, lockWas)

@@ -238,6 +238,10 @@ func (t *tx) forward(resume bool) error {
 		return err
 	}
 	t.d.at("state written")
+	if err := t.recordGeneration(); err != nil {
+		return err
+	}
+	t.d.at("generation recorded")
 	return nil
 }
 
@@ -258,6 +262,8 @@ func (t *tx) back(files bool) error {
 	}
 	errs = append(errs, t.syncFolders(), t.d.writeState(t.j.State.Old))
 	t.d.at("state restored")
+	errs = append(errs, t.dropGeneration())
+	t.d.at("generation dropped")
 	return errors.Join(errs...)
 }
 

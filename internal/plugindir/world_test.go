@@ -169,10 +169,13 @@ func (w *world) wantClean(t testing.TB) {
 	}
 	for _, e := range entries {
 		switch e.Name() {
-		case "lock", stateFile:
+		case "lock", stateFile, generationsName:
 		default:
 			t.Errorf("left %s among the records", e.Name())
 		}
+	}
+	if left, _ := filepath.Glob(w.dir.record(generationsName + "/.*")); len(left) > 0 {
+		t.Errorf("left %v", left)
 	}
 	for path := range w.snapshot(t) {
 		if strings.HasSuffix(path, ".tmp") {
