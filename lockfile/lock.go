@@ -68,7 +68,8 @@ type Target struct {
 	// Of a FileSource alone: where the archive or bare library lies, a URL or file:PATH, and what it is there.
 	URL         string
 	Archive     digest.Digest
-	ArchiveSize int64 // bytes
+	ArchiveSize int64  // bytes
+	Entry       string // path of the library in the archive, beside plugin.toml; of a bare library its installed name
 }
 
 // Plugin gives the entry of that name, and whether there is one.
@@ -223,6 +224,7 @@ func (w *writer) target(t Target, file bool) {
 		w.text("url", t.URL)
 		w.text("archive", string(t.Archive))
 		w.size("archive-size", t.ArchiveSize)
+		w.text("entry", t.Entry)
 		w.text("plugin-toml", string(t.PluginTOML))
 	} else {
 		w.text("manifest", string(t.Manifest))

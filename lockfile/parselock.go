@@ -2,6 +2,8 @@ package lockfile
 
 import (
 	"bytes"
+	"io/fs"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -188,6 +190,7 @@ func (r *lockReader) target(i int) error {
 	if IsFileSource(p.Source) {
 		t.URL = f.text("url", isLocation, "a URL, or file: and a path")
 		t.Archive, t.ArchiveSize = f.digest("archive"), f.integer("archive-size")
+		t.Entry = f.text("entry", isEntry, "a path inside the archive")
 	} else {
 		t.Manifest = f.digest("manifest")
 		t.Config, t.ConfigSize = f.digest("config"), f.integer("config-size")
@@ -226,6 +229,11 @@ func parseDependency(s string) Dependency {
 func isDependency(s string) bool {
 	d := parseDependency(s)
 	return isName(d.Name) && strings.TrimSpace(d.Range) == d.Range && isWord(d.Range)
+}
+
+// isEntry accepts a path that stays where it starts and ends in a file name that may be installed.
+func isEntry(s string) bool {
+	return isWord(s) && fs.ValidPath(s) && manifest.CheckEntry(path.Base(s)) == nil
 }
 
 func isName(s string) bool { return manifest.CheckName(s) == nil }

@@ -10,12 +10,16 @@ import (
 	"github.com/loadr-plugins/loadr/cache"
 	"github.com/loadr-plugins/loadr/internal/archive"
 	"github.com/loadr-plugins/loadr/internal/config"
+	"github.com/loadr-plugins/loadr/internal/download"
 	"github.com/loadr-plugins/loadr/internal/folder"
+	"github.com/loadr-plugins/loadr/internal/github"
 	"github.com/loadr-plugins/loadr/internal/info"
 	"github.com/loadr-plugins/loadr/internal/install"
+	"github.com/loadr-plugins/loadr/internal/legacyindex"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
 	"github.com/loadr-plugins/loadr/internal/publish"
 	"github.com/loadr-plugins/loadr/internal/run"
+	"github.com/loadr-plugins/loadr/internal/unpack"
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/loader/plugin"
 	"github.com/loadr-plugins/loadr/lockfile"
@@ -32,6 +36,7 @@ const (
 	exitNoVersion   = 11
 	exitDrift       = 12
 	exitIntegrity   = 13
+	exitTrust       = 14
 	exitInvalid     = 15
 	exitNetwork     = 16
 	exitExists      = 17
@@ -50,9 +55,12 @@ type outcome struct {
 var outcomes = []outcome{
 	{exitUsage, "usage", []func(error) (any, bool){
 		is[*usageError], is[*run.KindError], is[*install.UsageError], is[*registry.ReferenceError], is[*config.Error], is[*resolve.RangeError],
+		is[*install.FoundInFilesError],
 	}},
 	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*registry.BusyError]}},
+	{exitTrust, "trust", []func(error) (any, bool){is[*install.UntrustedError]}},
 	{exitIntegrity, "integrity", []func(error) (any, bool){
+		is[*install.FileDigestError],
 		is[*registry.IntegrityError], is[*cache.MismatchError], is[*plugindir.DigestError], is[*plugin.DigestError],
 		mismatch(false), found(install.Altered), found(install.Moved),
 	}},
@@ -61,6 +69,7 @@ var outcomes = []outcome{
 		is[*registry.InvalidArtifactError], is[*loader.InspectError], is[*archive.Error], is[*info.NoPluginError],
 		is[*plugin.MissingSymbolError], is[*plugin.VersionError], is[*plugin.ReplyError], is[*plugin.OpenError],
 		is[*plugin.FamilyError], is[*plugin.LayoutError], is[*plugin.PartError], is[*plugin.ModuleError], is[*plugin.ConstructorError],
+		is[*unpack.Error], is[*unpack.NoLibraryError], is[*legacyindex.Error], is[*github.Error], is[*download.TooLargeError],
 		is[*folder.NoManifestError], is[*publish.NoLibraryError], is[*registry.MergeError],
 		found(install.Incompatible),
 	}},
@@ -68,10 +77,11 @@ var outcomes = []outcome{
 	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*resolve.ConflictError], is[*install.TargetError]}},
 	{exitNotFound, "not-found", []func(error) (any, bool){
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NoLockError], is[*registry.NotFoundError],
-		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError], notExist,
+		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError],
+		is[*download.NotFoundError], notExist,
 	}},
 	{exitExists, "exists", []func(error) (any, bool){is[*registry.VersionExistsError]}},
-	{exitNetwork, "network", []func(error) (any, bool){is[*registry.AuthError], is[*registry.UnavailableError]}},
+	{exitNetwork, "network", []func(error) (any, bool){is[*registry.AuthError], is[*registry.UnavailableError], is[*download.Error]}},
 	{exitFailure, "required", []func(error) (any, bool){is[*install.RequiredError]}},
 	{exitUsage, "ambiguous", []func(error) (any, bool){is[*install.AmbiguousError]}},
 	{exitFailure, "lock", []func(error) (any, bool){

@@ -134,10 +134,10 @@ func Archive(ctx context.Context, path string) (*Plugin, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
-	if err := archive.Extract(ctx, path, temp, archive.DefaultLimits); err != nil {
+	if err := archive.Extract(ctx, path, path, temp, archive.DefaultLimits); err != nil {
 		return nil, err
 	}
-	p, err := Dir(onlyFolder(temp))
+	p, err := Dir(archive.Top(temp))
 	if err != nil {
 		return nil, fmt.Errorf("archive %s: %w", path, err)
 	}
@@ -254,15 +254,6 @@ func readManifest(dir string) (*manifest.Manifest, []manifest.Warning, error) {
 		err = &NoPluginError{dir}
 	}
 	return m, warnings, err
-}
-
-// onlyFolder steps into the folder that most archives wrap everything in.
-func onlyFolder(dir string) string {
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 || !entries[0].IsDir() {
-		return dir
-	}
-	return filepath.Join(dir, entries[0].Name())
 }
 
 // MissingLibrariesError is a plugin of which no library is there.

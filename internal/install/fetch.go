@@ -35,7 +35,8 @@ type item struct {
 	target    lockfile.Target
 	from      string // the version that it replaces; empty for none
 	unchanged bool
-	config    *registry.Config
+	config    *registry.Config // the publisher's claim; nil for a plugin that is a file, of which nobody claims anything
+	toml      string           // the installed plugin.toml
 	manifest  *manifest.Manifest
 	library   string // path in the cache
 }
@@ -120,6 +121,10 @@ func (in *Installer) fetch(ctx context.Context, items []*item) error {
 		if it.unchanged {
 			continue
 		}
+		if lockfile.IsFileSource(it.plugin.Source) {
+			group.Go(func() error { return in.fetchFile(ctx, it) })
+			continue
+		}
 		group.Go(func() error { return in.fetchConfig(ctx, it) })
 		group.Go(func() error { return in.fetchLibrary(ctx, it) })
 	}
@@ -153,7 +158,7 @@ func (in *Installer) fetchConfig(ctx context.Context, it *item) error {
 	if it.config, err = registry.ParseConfig(object, text); err != nil {
 		return err
 	}
-	return it.readManifest()
+	return it.readConfig()
 }
 
 // fetchLibrary decompresses the library while it arrives. The registry client checks the compressed bytes, the cache

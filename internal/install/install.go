@@ -2,6 +2,7 @@ package install
 
 import (
 	"context"
+	"sync"
 
 	"github.com/loadr-plugins/loadr/cache"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
@@ -16,9 +17,12 @@ type Installer struct {
 	Workspace *Workspace
 	// Source is where plugins are looked up and fetched.
 	Source registry.Source
+	// Files is where plugins are found and fetched that are plain files.
+	Files Files
 	// Cache holds what was fetched.
 	Cache *cache.Cache
-	// Namespaces are the registry/namespace pairs in which a short name is looked up, the first one first in messages.
+	// Namespaces are the registry/namespace pairs and indexes in which a short name is looked up, the first one first in
+	// messages.
 	Namespaces []string
 	// Machine is this machine and the host that will run the plugins: what a project without [host] starts from.
 	Machine Machine
@@ -30,6 +34,7 @@ type Installer struct {
 	plugins *plugindir.Dir
 	state   *plugindir.State // as begin found it
 	offline bool
+	indexes sync.Map // by source: a function that reads it once
 }
 
 // Machine describes where plugins will run.
@@ -53,7 +58,13 @@ const (
 type Options struct {
 	// Want are plugins to add or to change the range of.
 	Want []registry.Reference
-	Mode Mode
+	// Files are plugins to add, or to exchange, that are archives: sources of files in their written form.
+	Files []string
+	// SHA256 are the digests, hexadecimal, that these archives may have; nil where nothing vouches for them.
+	SHA256 []string
+	// AllowUntrusted takes archives that nothing vouches for.
+	AllowUntrusted bool
+	Mode           Mode
 	// Offline forbids every request.
 	Offline bool
 	// Target is the platform of the plugins directory; empty means this machine's.
@@ -78,7 +89,7 @@ func (in *Installer) Install(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer release()
-	job, err := in.require(o) // requirements: loadr.toml and what was asked for
+	job, err := in.require(ctx, o) // requirements: loadr.toml and what was asked for
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +117,7 @@ func (in *Installer) Lock(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer release()
-	job, err := in.require(o)
+	job, err := in.require(ctx, o)
 	if err != nil {
 		return nil, err
 	}

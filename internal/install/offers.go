@@ -23,7 +23,7 @@ type offers struct {
 	pins map[string]lockfile.Plugin // stay at their locked version; nothing is asked about them
 
 	mu     sync.Mutex
-	places map[string]*place // by plugin; nil: no source has it
+	places map[string]place  // by plugin; nil: no source has it
 	wanted map[string]string // namespace in which plugins that others require are looked up
 }
 
@@ -36,7 +36,7 @@ func (o *offers) Versions(name string) ([]string, error) {
 	if at == nil || err != nil {
 		return nil, err
 	}
-	return at.versions, nil
+	return at.versions(), nil
 }
 
 // Look gives the facts about one version, and remembers where what it requires is looked up: in its own namespace.
@@ -50,7 +50,7 @@ func (o *offers) Look(name, version string) (resolve.Offer, error) {
 	}
 	offer, err := at.look(o.ctx, version)
 	if err == nil {
-		o.want(slices.Collect(maps.Keys(offer.RequiresPlugins)), at.repo.Source())
+		o.want(slices.Collect(maps.Keys(offer.RequiresPlugins)), home(at.source()))
 	}
 	return offer, err
 }
@@ -80,7 +80,7 @@ func (o *offers) requirement(name string) requirement {
 }
 
 // place finds where a plugin lives, once.
-func (o *offers) place(name string) (*place, error) {
+func (o *offers) place(name string) (place, error) {
 	o.mu.Lock()
 	at, known := o.places[name]
 	r := o.requirement(name)
@@ -88,13 +88,16 @@ func (o *offers) place(name string) (*place, error) {
 	if known {
 		return at, nil
 	}
-	at, err := o.in.locate(o.ctx, r)
+	at, err := r.opened, error(nil)
+	if at == nil {
+		at, err = o.in.locate(o.ctx, r, o.job.quest(r))
+	}
 	var unknown *UnknownError
 	switch {
 	case errors.As(err, &unknown) && !o.job.requires(name):
 		err = nil // whoever requires it can't be chosen, which resolution explains
 	case err == nil && r.digest != "":
-		err = at.pin(o.ctx, r.digest)
+		err = pin(o.ctx, at, r)
 	}
 	if err != nil {
 		return nil, err
@@ -103,6 +106,14 @@ func (o *offers) place(name string) (*place, error) {
 	defer o.mu.Unlock()
 	o.places[name] = at
 	return at, nil
+}
+
+// pin leaves of a place the release with the wanted digest.
+func pin(ctx context.Context, at place, r requirement) error {
+	if at, ok := at.(*released); ok {
+		return at.pin(ctx, r.digest)
+	}
+	return &FoundInFilesError{r.name, at.source()}
 }
 
 // warm asks in parallel for what resolution will most likely want to know: the best version of each plugin by itself, then the
@@ -172,7 +183,7 @@ func (o *offers) agree(choices map[string]resolve.Choice) error {
 			if o.job.requires(required) {
 				continue
 			}
-			if by, from := o.source(name), o.source(required); by != from {
+			if by, from := home(o.source(name)), o.source(required); by != "" && by != from {
 				return fmt.Errorf("plugin %q, which %q requires: %w", required, name, &AmbiguousError{required, []string{from, by}})
 			}
 		}
@@ -185,7 +196,7 @@ func (o *offers) source(name string) string {
 	if p, ok := o.pins[name]; ok {
 		return p.Source
 	}
-	return o.places[name].repo.Source()
+	return o.places[name].source()
 }
 
 // requires says whether a plugin was asked for, in loadr.toml or on the command line.

@@ -9,6 +9,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/loadr-plugins/loadr/cache"
+	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/registry"
 )
 
@@ -49,9 +50,14 @@ func (in *Installer) missing(items []*item) error {
 		}
 	}
 	for _, it := range items {
-		if in.offline && !it.unchanged {
+		if !in.offline || it.unchanged {
+			continue
+		}
+		if !lockfile.IsFileSource(it.plugin.Source) {
 			lacks(it, "config", it.configBlob())
 			lacks(it, "library", it.libraryBlob())
+		} else if _, here := lockfile.PathOf(it.target.URL); !here {
+			lacks(it, "archive", it.archiveBlob())
 		}
 	}
 	return errors.Join(errs...)

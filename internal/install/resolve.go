@@ -67,7 +67,7 @@ func contradiction(err error) bool {
 
 // chooseAround settles everything but what is kept.
 func (in *Installer) chooseAround(ctx context.Context, j *job, kept map[string]lockfile.Plugin) ([]lockfile.Plugin, error) {
-	o := &offers{ctx: ctx, in: in, job: j, pins: kept, places: map[string]*place{}, wanted: map[string]string{}}
+	o := &offers{ctx: ctx, in: in, job: j, pins: kept, places: map[string]place{}, wanted: map[string]string{}}
 	set := j.set()
 	if err := o.warm(set); err != nil {
 		return nil, err
@@ -84,8 +84,7 @@ func (in *Installer) chooseAround(ctx context.Context, j *job, kept map[string]l
 	for _, name := range slices.Sorted(maps.Keys(choices)) {
 		entry, pinned := kept[name]
 		if !pinned {
-			at := o.places[name]
-			if entry, err = in.lockEntry(ctx, j.target, at.repo, at.releases[choices[name].Version]); err != nil {
+			if entry, err = o.places[name].lock(ctx, choices[name].Version); err != nil {
 				return nil, err
 			}
 			chosen = append(chosen, Choice{Name: name, Source: entry.Source, Choice: choices[name]})
@@ -147,6 +146,9 @@ func (j *job) keeps(entry lockfile.Plugin) bool {
 	if r.digest != "" && r.digest != entry.Index || r.source != entry.Source {
 		return false
 	}
+	if r.opened != nil || !r.accepts(entry) {
+		return false
+	}
 	_, fits := resolve.Fits(resolve.Requirement{Name: r.name, Range: r.rng}, resolveHost(j.host), j.targets, offerOf(entry))
 	return fits
 }
@@ -170,13 +172,20 @@ func offerOf(p lockfile.Plugin) resolve.Offer {
 
 // warnLocal tells when a lock that others will use names what only this machine has.
 func (j *job) warnLocal(ws *Workspace) {
+	if ws.Root == "" {
+		return
+	}
 	var names []string
 	for _, c := range j.choices {
 		if strings.HasPrefix(c.Source, registry.Local+"/") {
 			names = append(names, c.Name)
 		}
+		if outside(c.Source) {
+			j.warnings = append(j.warnings, fmt.Sprintf(
+				"%s: locked from %s, which others who use %s do not have", c.Name, c.Source, lockfile.LockName))
+		}
 	}
-	if ws.Root != "" && len(names) > 0 {
+	if len(names) > 0 {
 		j.warnings = append(j.warnings, fmt.Sprintf(
 			"%s: locked from the directory registry of this machine (%s/...), which others who use %s do not have; "+
 				"publish to a registry that all of you can reach", strings.Join(names, ", "), registry.Local, lockfile.LockName))
@@ -196,6 +205,9 @@ func (j *job) editProject(entries []lockfile.Plugin) (err error) {
 			rng = entry.Version
 		}
 		p := lockfile.ProjectPlugin{Name: r.name, Version: rng, Registry: entry.Source}
+		if home(entry.Source) == "" {
+			p = archived(r, entry)
+		}
 		if j.text, err = lockfile.SetPlugin(j.text, p); err != nil {
 			return err
 		}
