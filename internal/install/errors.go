@@ -81,7 +81,12 @@ func (e *AmbiguousError) Error() string {
 
 // Hint says how to choose.
 func (e *AmbiguousError) Hint() string {
-	return fmt.Sprintf("name the one you mean: loadr plugin install %s/%s", e.Sources[0], e.Name)
+	for _, source := range e.Sources {
+		if !lockfile.IsFileSource(source) {
+			return fmt.Sprintf("name the one you mean: loadr plugin install %s/%s", source, e.Name)
+		}
+	}
+	return fmt.Sprintf("name the one you mean in %s: %s = { version = \"*\", registry = %q }", lockfile.ProjectName, e.Name, e.Sources[0])
 }
 
 // RequiredError says that a plugin can't be removed because others require it.

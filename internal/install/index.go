@@ -61,7 +61,7 @@ func (in *Installer) readIndex(ctx context.Context, source string) (*legacyindex
 	}
 	text, err := in.text(ctx, src.Index)
 	if err != nil {
-		return nil, fmt.Errorf("index %s: %w", src.Index, err)
+		return nil, err
 	}
 	return legacyindex.Parse(src.Index, text)
 }
@@ -71,7 +71,7 @@ func (in *Installer) text(ctx context.Context, location string) ([]byte, error) 
 	if path, ok := lockfile.PathOf(location); ok {
 		file, err := os.Open(in.Workspace.resolvePath(path))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("index: %w", err)
 		}
 		defer file.Close()
 		return io.ReadAll(io.LimitReader(file, legacyindex.MaxSize+1))
@@ -79,7 +79,11 @@ func (in *Installer) text(ctx context.Context, location string) ([]byte, error) 
 	if in.offline {
 		return nil, &OfflineError{Object: "index " + location}
 	}
-	return in.Files.Client.Text(ctx, location, legacyindex.MaxSize)
+	text, err := in.Files.Client.Text(ctx, location, legacyindex.MaxSize)
+	if err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	return text, nil
 }
 
 // look fetches a version's files, since the index does not say what resolution must know; but not those of a version that
