@@ -18,6 +18,7 @@ import (
 	"github.com/loadr-plugins/loadr/internal/legacyindex"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
 	"github.com/loadr-plugins/loadr/internal/publish"
+	"github.com/loadr-plugins/loadr/internal/republish"
 	"github.com/loadr-plugins/loadr/internal/run"
 	"github.com/loadr-plugins/loadr/internal/unpack"
 	"github.com/loadr-plugins/loadr/loader"
@@ -78,7 +79,7 @@ var outcomes = []outcome{
 	{exitNotFound, "not-found", []func(error) (any, bool){
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NoLockError], is[*registry.NotFoundError],
 		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError],
-		is[*download.NotFoundError], notExist,
+		is[*download.NotFoundError], is[*republish.NothingError], notExist,
 	}},
 	{exitExists, "exists", []func(error) (any, bool){is[*registry.VersionExistsError]}},
 	{exitNetwork, "network", []func(error) (any, bool){is[*registry.AuthError], is[*registry.UnavailableError], is[*download.Error]}},

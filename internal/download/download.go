@@ -128,16 +128,6 @@ func judge(resp *http.Response, address string, max int64) error {
 	return nil
 }
 
-// Text gives a small document.
-func (c *Client) Text(ctx context.Context, address string, max int64) ([]byte, error) {
-	body, _, err := c.Get(ctx, address, max)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	return io.ReadAll(body)
-}
-
 var errSilent = errors.New("the server fell silent")
 
 // watched is a body that ends with an error when it grows too long or falls silent.

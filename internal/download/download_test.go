@@ -75,7 +75,11 @@ func TestGetRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client, url := serve(t, c.tls, c.handler)
-			_, err := client.Text(t.Context(), url, 12)
+			body, _, err := client.Get(t.Context(), url, 12)
+			if err == nil {
+				_, err = io.ReadAll(body)
+				body.Close()
+			}
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}

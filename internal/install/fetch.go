@@ -3,7 +3,6 @@ package install
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -138,7 +137,7 @@ func (in *Installer) fetchConfig(ctx context.Context, it *item) error {
 		return err
 	}
 	desc := v1.Descriptor{MediaType: registry.MediaTypeConfig, Digest: it.target.Config, Size: it.target.ConfigSize}
-	path, err := in.blob(ctx, it.configBlob(), func(ctx context.Context, w io.Writer) error {
+	path, err := in.Cache.Ensure(ctx, it.configBlob(), func(ctx context.Context, w io.Writer) error {
 		body, err := in.source().Fetch(ctx, repo, desc)
 		if err != nil {
 			return err
@@ -169,7 +168,7 @@ func (in *Installer) fetchLibrary(ctx context.Context, it *item) error {
 		return err
 	}
 	desc := v1.Descriptor{MediaType: it.target.MediaType, Digest: it.target.Blob, Size: it.target.BlobSize}
-	it.library, err = in.blob(ctx, it.libraryBlob(), func(ctx context.Context, w io.Writer) (err error) {
+	it.library, err = in.Cache.Ensure(ctx, it.libraryBlob(), func(ctx context.Context, w io.Writer) (err error) {
 		progress := in.Events.fetching(it.plugin.Name+" "+it.plugin.Version, desc.Size)
 		defer func() { progress.Done(err == nil) }()
 		wire, err := in.source().Fetch(ctx, repo, desc)
@@ -183,21 +182,6 @@ func (in *Installer) fetchLibrary(ctx context.Context, it *item) error {
 		return it.wrap(err)
 	}
 	return nil
-}
-
-// blob gives the path of a blob whose bytes have been verified just now: while they were fetched, or by reading them
-// again. One that has become corrupt in the cache is fetched anew.
-func (in *Installer) blob(ctx context.Context, b cache.Blob, fill func(context.Context, io.Writer) error) (string, error) {
-	path, fetched, err := in.Cache.Get(ctx, b, fill)
-	if err != nil || fetched {
-		return path, err
-	}
-	path, err = in.Cache.Verified(ctx, b)
-	var missing *cache.MissingError
-	if errors.As(err, &missing) {
-		path, _, err = in.Cache.Get(ctx, b, fill)
-	}
-	return path, err
 }
 
 // keepConfig puts a config that came inside an index into the cache.

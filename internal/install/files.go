@@ -11,20 +11,12 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/loadr-plugins/loadr/internal/download"
 	"github.com/loadr-plugins/loadr/internal/github"
 	"github.com/loadr-plugins/loadr/internal/unpack"
 	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/resolve"
 )
-
-// Files says how plugins are found and fetched that are plain files.
-type Files struct {
-	Client *download.Client
-	// GitHub is the base URL of GitHub's API.
-	GitHub string
-}
 
 // artifact is the file for one platform.
 type artifact struct {
@@ -175,10 +167,7 @@ func (in *Installer) filesAt(ctx context.Context, source, name string, q quest) 
 
 // release asks GitHub for a release.
 func (in *Installer) release(ctx context.Context, source string, r lockfile.GitHubRelease) (*github.Release, error) {
-	if in.offline {
-		return nil, &OfflineError{Object: "release " + source}
-	}
-	text, err := in.Files.Client.Text(ctx, github.Address(in.Files.GitHub, r), github.MaxSize)
+	text, err := in.fetcher().Text(ctx, github.Address(in.Files.GitHub, r), github.MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("release %s: %w", source, err)
 	}
@@ -224,11 +213,13 @@ func (in *Installer) assemble(ctx context.Context, entry lockfile.Plugin, q ques
 
 // openInto adds to entry what the file for one target holds, and gives the file's digest as far as it was fetched.
 func (in *Installer) openInto(ctx context.Context, entry *lockfile.Plugin, t manifest.Target, a artifact, v vouched) (digest.Digest, error) {
-	file, archive, err := in.obtain(ctx, a, v)
+	files := in.fetcher()
+	accept := func(got digest.Digest) error { return v.accept(a, got) }
+	file, archive, err := files.File(ctx, a.location, v.expected(a), accept)
 	if err != nil {
 		return a.digest, err
 	}
-	p, _, err := in.unpack(ctx, unpack.File{
+	p, _, err := files.Unpack(ctx, unpack.File{
 		Path: file, Name: a.location, Target: t, Entry: a.entry, Plugin: a.plugin, Version: a.version,
 	})
 	if err != nil {
@@ -288,15 +279,6 @@ func (w *Workspace) FileSource(file string) (string, error) {
 		}
 	}
 	return lockfile.FileLocation(filepath.ToSlash(file)), nil
-}
-
-// resolvePath is the reverse: where file:PATH lies.
-func (w *Workspace) resolvePath(file string) string {
-	file = filepath.FromSlash(file)
-	if filepath.IsAbs(file) {
-		return file
-	}
-	return filepath.Join(filepath.Dir(w.ProjectFile), file)
 }
 
 // outside says whether a source lies on this machine and not in the project's folder.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -59,31 +57,11 @@ func (in *Installer) readIndex(ctx context.Context, source string) (*legacyindex
 	if err != nil {
 		return nil, err
 	}
-	text, err := in.text(ctx, src.Index)
-	if err != nil {
-		return nil, err
-	}
-	return legacyindex.Parse(src.Index, text)
-}
-
-// text gives an index's bytes.
-func (in *Installer) text(ctx context.Context, location string) ([]byte, error) {
-	if path, ok := lockfile.PathOf(location); ok {
-		file, err := os.Open(in.Workspace.resolvePath(path))
-		if err != nil {
-			return nil, fmt.Errorf("index: %w", err)
-		}
-		defer file.Close()
-		return io.ReadAll(io.LimitReader(file, legacyindex.MaxSize+1))
-	}
-	if in.offline {
-		return nil, &OfflineError{Object: "index " + location}
-	}
-	text, err := in.Files.Client.Text(ctx, location, legacyindex.MaxSize)
+	text, err := in.fetcher().Text(ctx, src.Index, legacyindex.MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
-	return text, nil
+	return legacyindex.Parse(src.Index, text)
 }
 
 // look fetches a version's files, since the index does not say what resolution must know; but not those of a version that
