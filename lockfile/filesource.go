@@ -1,6 +1,7 @@
 package lockfile
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -50,7 +51,10 @@ func IsIndex(s string) bool { return strings.HasPrefix(s, indexPrefix) }
 // Plain http is for loopback. A URL with a password is refused, since a source is written into files that are shared.
 func ParseFileSource(s string) (FileSource, error) {
 	f, err := parseFileSource(s)
-	if err != nil {
+	switch {
+	case errors.Is(err, errSecret):
+		return FileSource{}, fmt.Errorf("source: %w", err) // not repeated
+	case err != nil:
 		return FileSource{}, fmt.Errorf("source %s: %w", shown(s), err)
 	}
 	return f, nil
@@ -92,7 +96,7 @@ func checkLocation(s string) error {
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return fmt.Errorf("expected https://HOST/PATH")
 	case u.User != nil || u.Fragment != "":
-		return fmt.Errorf("expected a URL without user, password and fragment")
+		return errSecret
 	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil
 	case u.Scheme == "http":
@@ -100,6 +104,8 @@ func checkLocation(s string) error {
 	}
 	return fmt.Errorf("expected https, found %s", shown(u.Scheme))
 }
+
+var errSecret = errors.New("expected a URL without user, password and fragment")
 
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)

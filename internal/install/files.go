@@ -29,18 +29,18 @@ type artifact struct {
 
 // vouched says which archives may be taken for which no index vouches.
 type vouched struct {
-	digests []string                 // hexadecimal; nil: none in particular
-	all     bool                     // whatever comes
-	locked  map[string]digest.Digest // by location: what the lock says
+	digests []string // hexadecimal; these alone; nil: none in particular
+	// Without digests:
+	all    bool                     // whatever comes
+	locked map[string]digest.Digest // by location: what the lock says
 }
 
-// expected is the only digest that an archive may have, as far as that is known.
+// expected is the only digest that an archive may have, as far as that is known. One that somebody vouches for is not: it may be
+// another platform's.
 func (v vouched) expected(a artifact) digest.Digest {
 	switch {
 	case a.digest != "":
 		return a.digest
-	case len(v.digests) == 1:
-		return digest.NewDigestFromEncoded(digest.SHA256, v.digests[0])
 	case v.digests == nil && !v.all:
 		return v.locked[a.location]
 	}
@@ -53,7 +53,7 @@ func (v vouched) accept(a artifact, got digest.Digest) error {
 		return &FileDigestError{a.location, []digest.Digest{want}, got}
 	}
 	switch {
-	case a.vouched, v.all, slices.Contains(v.digests, got.Encoded()), v.locked[a.location] == got:
+	case a.vouched, slices.Contains(v.digests, got.Encoded()):
 		return nil
 	case v.digests != nil:
 		e := &FileDigestError{File: a.location, Got: got}
@@ -61,6 +61,8 @@ func (v vouched) accept(a artifact, got digest.Digest) error {
 			e.Want = append(e.Want, digest.NewDigestFromEncoded(digest.SHA256, hex))
 		}
 		return e
+	case v.all, v.locked[a.location] == got:
+		return nil
 	}
 	return &UntrustedError{[]Untrusted{{a.location, got}}}
 }
