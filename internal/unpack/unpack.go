@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/loadr-plugins/loadr/internal/archive"
 	"github.com/loadr-plugins/loadr/internal/folder"
@@ -81,20 +82,15 @@ func Open(ctx context.Context, f File, dir string) (*Plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	rel, err := f.library(m)
+	rel, err := f.library(m, top)
 	if err != nil {
 		return nil, err
-	}
-	rel = path.Clean(rel)
-	library := filepath.Join(top, filepath.FromSlash(rel))
-	if info, err := os.Stat(library); errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
-		return nil, &Error{f.Name, fmt.Sprintf("expected the library %s beside plugin.toml, found none", rel), askPublisher}
 	}
 	text, err := m.Shipped(path.Base(rel))
 	if err != nil {
 		return nil, err
 	}
-	return f.inspect(library, rel, text)
+	return f.inspect(filepath.Join(top, filepath.FromSlash(rel)), rel, text)
 }
 
 const askPublisher = "tell the plugin's publisher"
@@ -117,27 +113,35 @@ func (f *File) manifest(top string) (*manifest.Manifest, error) {
 	return m, err
 }
 
-// library gives the path of the library, relative to plugin.toml: as the index says, else as [build.targets] says, else
-// the entry.
-func (f *File) library(m *manifest.Manifest) (string, error) {
-	rel := m.Plugin.Entry
-	switch {
-	case f.Entry != "":
-		rel = f.Entry
-	case len(m.Build.Targets) > 0:
-		built, ok := m.Build.Targets[f.Target]
-		if !ok {
-			built, ok = m.Build.Targets[manifest.Neutral]
-		}
-		if !ok {
-			return "", &NoLibraryError{f.Name, f.Target, "[build.targets] in its plugin.toml names none"}
-		}
-		rel = built
+// library gives the path of the library, relative to plugin.toml: as the index says, else where [build.targets] says, as far
+// as that is in the archive, else the entry, which is where the engine looks.
+func (f *File) library(m *manifest.Manifest, top string) (string, error) {
+	places := []string{f.Entry}
+	if f.Entry == "" {
+		places = []string{m.Build.Targets[f.Target], m.Build.Targets[manifest.Neutral], m.Plugin.Entry}
 	}
-	if !filepath.IsLocal(filepath.FromSlash(rel)) {
-		return "", &Error{f.Name, fmt.Sprintf("library %q: expected a path inside the archive", rel), askPublisher}
+	var missing []string
+	for _, rel := range places {
+		if rel == "" {
+			continue
+		}
+		if isFile(top, rel) {
+			return path.Clean(rel), nil
+		}
+		missing = append(missing, rel)
 	}
-	return rel, nil
+	if len(missing) == 0 {
+		return "", &NoLibraryError{f.Name, f.Target, "its plugin.toml names none"}
+	}
+	detail := fmt.Sprintf("expected the library %s beside plugin.toml, found none", strings.Join(missing, " or "))
+	return "", &Error{f.Name, detail, askPublisher}
+}
+
+// isFile says whether there is a file at rel, which [build.targets] may well place outside of the archive.
+func isFile(top, rel string) bool {
+	rel = filepath.FromSlash(rel)
+	info, err := os.Stat(filepath.Join(top, rel))
+	return filepath.IsLocal(rel) && err == nil && info.Mode().IsRegular()
 }
 
 // bare takes the file itself for the library. What plugin.toml would say can be known for the C interface alone, which
