@@ -49,8 +49,8 @@ func (o *offers) Look(name, version string) (resolve.Offer, error) {
 		return resolve.Offer{}, err
 	}
 	offer, err := at.look(o.ctx, version)
-	if err == nil {
-		o.want(slices.Collect(maps.Keys(offer.RequiresPlugins)), home(at.source()))
+	if source := home(at.source()); err == nil && source != "" {
+		o.want(slices.Collect(maps.Keys(offer.RequiresPlugins)), source)
 	}
 	return offer, err
 }

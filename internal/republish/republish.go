@@ -215,7 +215,7 @@ func (im *importer) version(ctx context.Context, o Outcome) Outcome {
 	defer os.RemoveAll(temp)
 	packs, err := im.packs(ctx, o, temp)
 	if err != nil {
-		o.err = err
+		o.err = withoutPaths(err)
 		return o
 	}
 	options := publish.Options{Sources: packs, Source: im.Source}
@@ -224,7 +224,7 @@ func (im *importer) version(ctx context.Context, o Outcome) Outcome {
 	}
 	result, err := publish.Publish(ctx, im.client, options)
 	if err != nil {
-		o.err = err
+		o.err = withoutPaths(err)
 		return o
 	}
 	o.Action, o.Digest, o.Targets = Imported, result.Digest, result.Targets
@@ -235,6 +235,17 @@ func (im *importer) version(ctx context.Context, o Outcome) Outcome {
 		o.Action = Already
 	}
 	return o
+}
+
+// withoutPaths takes out of the gate's reasons where the libraries lay, which is gone when somebody reads it.
+func withoutPaths(err error) error {
+	var gate *publish.GateError
+	if errors.As(err, &gate) {
+		for i := range gate.Problems {
+			gate.Problems[i].Path = ""
+		}
+	}
+	return err
 }
 
 // packs makes a pack of each platform's file.
