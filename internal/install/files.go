@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/loadr-plugins/loadr/internal/github"
+	"github.com/loadr-plugins/loadr/internal/obtain"
 	"github.com/loadr-plugins/loadr/internal/unpack"
 	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/manifest"
@@ -50,13 +51,13 @@ func (v vouched) expected(a artifact) digest.Digest {
 // accept judges the digest that an archive turned out to have.
 func (v vouched) accept(a artifact, got digest.Digest) error {
 	if want := v.expected(a); want != "" && want != got {
-		return &FileDigestError{a.location, []digest.Digest{want}, got}
+		return &FileDigestError{obtain.Name(a.location), []digest.Digest{want}, got}
 	}
 	switch {
 	case a.vouched, slices.Contains(v.digests, got.Encoded()):
 		return nil
 	case v.digests != nil:
-		e := &FileDigestError{File: a.location, Got: got}
+		e := &FileDigestError{File: obtain.Name(a.location), Got: got}
 		for _, hex := range v.digests {
 			e.Want = append(e.Want, digest.NewDigestFromEncoded(digest.SHA256, hex))
 		}
@@ -64,7 +65,7 @@ func (v vouched) accept(a artifact, got digest.Digest) error {
 	case v.all, v.locked[a.location] == got:
 		return nil
 	}
-	return &UntrustedError{[]Untrusted{{a.location, got}}}
+	return &UntrustedError{[]Untrusted{{obtain.Name(a.location), got}}}
 }
 
 // quest says what a requirement is looked up for.
@@ -180,7 +181,7 @@ func (in *Installer) release(ctx context.Context, source string, r lockfile.GitH
 // that is no library for them, are left out; that none is left is an error.
 func (in *Installer) assemble(ctx context.Context, entry lockfile.Plugin, q quest, at func(manifest.Target) (artifact, bool, error)) (lockfile.Plugin, error) {
 	var untrusted []Untrusted
-	var none error = &unpack.NoLibraryError{File: entry.Source, Target: q.targets[0], Detail: "there is no file for it"}
+	var none error = &unpack.NoLibraryError{File: obtain.Name(entry.Source), Target: q.targets[0], Detail: "there is no file for it"}
 	seen := map[string]digest.Digest{} // by location: what need not be fetched again
 	for _, t := range q.targets {
 		a, ok, err := at(t)
@@ -222,7 +223,7 @@ func (in *Installer) openInto(ctx context.Context, entry *lockfile.Plugin, t man
 		return a.digest, err
 	}
 	p, _, err := files.Unpack(ctx, unpack.File{
-		Path: file, Name: a.location, Target: t, Entry: a.entry, Plugin: a.plugin, Version: a.version,
+		Path: file, Name: obtain.Name(a.location), Target: t, Entry: a.entry, Plugin: a.plugin, Version: a.version,
 	})
 	if err != nil {
 		return archive.Digest, err
@@ -262,7 +263,7 @@ func join(entry *lockfile.Plugin, is lockfile.Plugin, location string) error {
 		{"[requires]", fmt.Sprint(entry.RequiresABI, entry.Dependencies), fmt.Sprint(is.RequiresABI, is.Dependencies)},
 	} {
 		if c.want != c.got {
-			return &MismatchError{Plugin: entry.Name, Part: c.part + " in " + location, Want: c.want, Got: c.got, Claim: true}
+			return &MismatchError{Plugin: entry.Name, Part: c.part + " in " + obtain.Name(location), Want: c.want, Got: c.got, Claim: true}
 		}
 	}
 	return nil

@@ -51,9 +51,9 @@ func (in *Installer) fetchFile(ctx context.Context, it *item) error {
 		return err
 	})
 	if err != nil {
-		return it.wrap(fmt.Errorf("file %s: %w", t.URL, err))
+		return it.wrap(fmt.Errorf("file %s: %w", obtain.Name(t.URL), err))
 	}
-	f := unpack.File{Path: file, Name: t.URL, Target: t.Target, Entry: t.Entry}
+	f := unpack.File{Path: file, Name: obtain.Name(t.URL), Target: t.Target, Entry: t.Entry}
 	if lockfile.IsIndex(it.plugin.Source) {
 		f.Plugin, f.Version = it.plugin.Name, it.plugin.Version
 	}

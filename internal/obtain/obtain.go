@@ -5,8 +5,10 @@ package obtain
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -114,10 +116,13 @@ func (f *Fetcher) Stream(ctx context.Context, w io.Writer, location string) (n i
 	if f.Fetching == nil {
 		return fsx.Copy(ctx, w, body)
 	}
-	progress := f.Fetching(path.Base(strings.TrimPrefix(location, "file:")), max(size, 0))
+	progress := f.Fetching(path.Base(Name(location)), max(size, 0))
 	defer func() { progress.Done(err == nil) }()
 	return fsx.Copy(ctx, w, &counter{body, progress})
 }
+
+// Name is what messages call the file at a location: its URL, or its path.
+func Name(location string) string { return strings.TrimPrefix(location, "file:") }
 
 // open gives the file at a URL, or on this machine.
 func (f *Fetcher) open(ctx context.Context, location string, max int64) (body io.ReadCloser, size int64, err error) {
@@ -131,12 +136,14 @@ func (f *Fetcher) open(ctx context.Context, location string, max int64) (body io
 	}
 	info, err := os.Stat(local) // before opening, which waits for ever on a named pipe
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, 0, fmt.Errorf("file %s: %w", Name(location), fs.ErrNotExist)
 	case err != nil:
-		return nil, 0, fmt.Errorf("file %s: %w", location, err)
+		return nil, 0, fmt.Errorf("file %s: %w", Name(location), err)
 	case !info.Mode().IsRegular():
-		return nil, 0, fmt.Errorf("file %s: expected a file, found one of mode %v", location, info.Mode().Type())
+		return nil, 0, fmt.Errorf("file %s: expected a file, found one of mode %v", Name(location), info.Mode().Type())
 	case info.Size() > max:
-		return nil, 0, &download.TooLargeError{URL: location, Max: max}
+		return nil, 0, &download.TooLargeError{URL: Name(location), Max: max}
 	}
 	file, err := os.Open(local)
 	return file, info.Size(), err

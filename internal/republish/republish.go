@@ -79,7 +79,7 @@ func (e *FailedError) Error() string {
 	for i, o := range e.Versions {
 		lines[i] = fmt.Sprintf("%s %s: %s", o.Name, o.Version, o.Problem)
 	}
-	return fmt.Sprintf("index %s: not imported:\n  %s", e.Index, strings.Join(lines, "\n  "))
+	return fmt.Sprintf("index %s: not imported:\n  %s", obtain.Name(e.Index), strings.Join(lines, "\n  "))
 }
 
 func (e *FailedError) Unwrap() (errs []error) {
@@ -97,9 +97,9 @@ type NothingError struct {
 
 func (e *NothingError) Error() string {
 	if e.Asked == "" {
-		return fmt.Sprintf("index %s: expected a plugin, found none", e.Index)
+		return fmt.Sprintf("index %s: expected a plugin, found none", obtain.Name(e.Index))
 	}
-	return fmt.Sprintf("index %s: %q: expected a version, found none", e.Index, e.Asked)
+	return fmt.Sprintf("index %s: %q: expected a version, found none", obtain.Name(e.Index), e.Asked)
 }
 
 // importer is one import at work.
@@ -276,7 +276,7 @@ func (im *importer) packs(ctx context.Context, o Outcome, temp string) (packs []
 func (im *importer) unpack(ctx context.Context, o Outcome, target manifest.Target, a legacyindex.Artifact, dir string) (string, manifest.Target, error) {
 	file, _, err := im.files.File(ctx, a.Location, a.Digest, func(got digest.Digest) error {
 		if got != a.Digest {
-			return &registry.IntegrityError{Object: "file " + a.Location, Want: string(a.Digest), Got: string(got)}
+			return &registry.IntegrityError{Object: "file " + obtain.Name(a.Location), Want: string(a.Digest), Got: string(got)}
 		}
 		return nil
 	})
@@ -284,14 +284,14 @@ func (im *importer) unpack(ctx context.Context, o Outcome, target manifest.Targe
 		return "", "", err
 	}
 	p, cached, err := im.files.Unpack(ctx, unpack.File{
-		Path: file, Name: a.Location, Target: target, Entry: a.Entry, Plugin: o.Name, Version: o.Version,
+		Path: file, Name: obtain.Name(a.Location), Target: target, Entry: a.Entry, Plugin: o.Name, Version: o.Version,
 	})
 	if err != nil {
 		return "", "", err
 	}
 	if is := p.Manifest.Plugin; is.Name != o.Name || is.Version != o.Version {
 		return "", "", &registry.InvalidArtifactError{
-			Object: "file " + a.Location, Problem: fmt.Sprintf("expected plugin %s %s, found %s %s", o.Name, o.Version, is.Name, is.Version),
+			Object: "file " + obtain.Name(a.Location), Problem: fmt.Sprintf("expected plugin %s %s, found %s %s", o.Name, o.Version, is.Name, is.Version),
 		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
