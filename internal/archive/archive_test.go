@@ -161,8 +161,8 @@ func TestBombs(t *testing.T) {
 		}
 	}
 	var many []member
-	for i := range 100_000 {
-		many = append(many, member{fmt.Sprintf("file-%040d", i), tar.TypeReg, ""})
+	for i := range 8_000 {
+		many = append(many, member{fmt.Sprintf("file-%0600d", i), tar.TypeReg, ""})
 	}
 	if got := refusal(t, zipFile(t, many...), DefaultLimits); got != Files {
 		t.Errorf("a huge directory: got %q", got)

@@ -127,21 +127,36 @@ func Installed(ws *install.Workspace, name string) (*Plugin, error) {
 	return p, nil
 }
 
-// Archive describes the plugin in a .tar.gz or .zip, whose plugin.toml is at the top or in its only folder.
-func Archive(ctx context.Context, path string) (*Plugin, error) {
+// Fetched describes the archive or library at path, which came from another place that messages call name.
+func Fetched(ctx context.Context, path, name string) (*Plugin, error) {
+	packed, err := archive.Is(path)
+	if err != nil || packed {
+		return Archive(ctx, path, name)
+	}
+	p, err := File(path)
+	if err != nil {
+		return nil, fmt.Errorf("file %s: %w", name, err)
+	}
+	p.Source, p.Libraries[0].File = name, filepath.Base(filepath.FromSlash(name))
+	return p, nil
+}
+
+// Archive describes the plugin in a .tar.gz or .zip, whose plugin.toml is at the top or in its only folder. name is what messages
+// call it.
+func Archive(ctx context.Context, path, name string) (*Plugin, error) {
 	temp, err := os.MkdirTemp("", "loadr-info-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
-	if err := archive.Extract(ctx, path, path, temp, archive.DefaultLimits); err != nil {
+	if err := archive.Extract(ctx, path, name, temp, archive.DefaultLimits); err != nil {
 		return nil, err
 	}
 	p, err := Dir(archive.Top(temp))
 	if err != nil {
-		return nil, fmt.Errorf("archive %s: %w", path, err)
+		return nil, fmt.Errorf("archive %s: %w", name, err)
 	}
-	p.Source = path
+	p.Source = name
 	return p, nil
 }
 

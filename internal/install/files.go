@@ -151,21 +151,26 @@ func (in *Installer) filesAt(ctx context.Context, source, name string, q quest) 
 	if len(q.targets) == 0 {
 		return &single{entry}, nil
 	}
-	at := func(t manifest.Target) (artifact, bool, error) { return artifact{location: src.For(t)}, true, nil }
-	if src.GitHub != (lockfile.GitHubRelease{}) {
-		release, err := in.release(ctx, source, src.GitHub)
-		if err != nil {
-			return nil, err
-		}
-		at = func(t manifest.Target) (artifact, bool, error) {
-			asset, ok, err := release.For(t)
-			return artifact{location: asset.URL, digest: asset.Digest}, ok, err
-		}
+	at, err := in.artifacts(ctx, source, src)
+	if err != nil {
+		return nil, err
 	}
 	if entry, err = in.assemble(ctx, entry, q, at); err != nil {
 		return nil, err
 	}
 	return &single{entry}, nil
+}
+
+// artifacts says where the archive for each target is, for a source that is no index.
+func (in *Installer) artifacts(ctx context.Context, source string, src lockfile.FileSource) (func(manifest.Target) (artifact, bool, error), error) {
+	if src.GitHub == (lockfile.GitHubRelease{}) {
+		return func(t manifest.Target) (artifact, bool, error) { return artifact{location: src.For(t)}, true, nil }, nil
+	}
+	release, err := in.release(ctx, source, src.GitHub)
+	return func(t manifest.Target) (artifact, bool, error) {
+		asset, ok, err := release.For(t)
+		return artifact{location: asset.URL, digest: asset.Digest}, ok, err
+	}, err
 }
 
 // release asks GitHub for a release.

@@ -67,14 +67,7 @@ func (in *Installer) readIndex(ctx context.Context, source string) (*legacyindex
 // look fetches a version's files, since the index does not say what resolution must know; but not those of a version that
 // is out of the question by what the index does say.
 func (p *indexed) look(ctx context.Context, version string) (resolve.Offer, error) {
-	offer, err := p.claim(version)
-	if err != nil {
-		var bad *legacyindex.Error
-		if errors.As(err, &bad) {
-			return resolve.Offer{Version: version, Problem: bad.Place + ": " + bad.Detail}, nil
-		}
-		return offer, err
-	}
+	offer := p.claim(version)
 	exactly, err := resolve.ParseRange(version)
 	if err != nil {
 		return resolve.Offer{Version: version, Problem: err.Error()}, nil
@@ -101,16 +94,23 @@ func unsound(err error) bool {
 
 // claim is what the index says. The family of the interface is not among it: the host's own is taken where the major
 // version is the same.
-func (p *indexed) claim(version string) (resolve.Offer, error) {
-	v, err := p.index.Version(p.name, version)
-	if err != nil {
-		return resolve.Offer{}, err
-	}
+func (p *indexed) claim(version string) resolve.Offer {
 	offer := resolve.Offer{Version: version}
-	for target := range v.Artifacts {
-		offer.Targets = append(offer.Targets, resolve.TargetOffer{Target: target, ABI: claimedABI(p.quest.host, target, v.MinABI)})
+	v, err := p.index.Version(p.name, version)
+	var bad *legacyindex.Error
+	switch {
+	case errors.As(err, &bad):
+		offer.Problem = bad.Place + ": " + bad.Detail
+	case err != nil:
+		offer.Problem = err.Error()
+	case len(v.Artifacts) == 0:
+		offer.Problem = "the index names no file for any known platform"
+	default:
+		for target := range v.Artifacts {
+			offer.Targets = append(offer.Targets, resolve.TargetOffer{Target: target, ABI: claimedABI(p.quest.host, target, v.MinABI)})
+		}
 	}
-	return offer, nil
+	return offer
 }
 
 func claimedABI(host resolve.Host, target manifest.Target, major int) manifest.ABI {
