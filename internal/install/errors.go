@@ -190,12 +190,12 @@ type FoundInFilesError struct {
 }
 
 func (e *FoundInFilesError) Error() string {
-	return fmt.Sprintf("plugin %q: expected a release in a registry, found files of %s, which say what they are when they are fetched", e.Name, e.Source)
+	return fmt.Sprintf("plugin %q: expected a release in a registry, found files of %s", e.Name, e.Source)
 }
 
 // Hint says what to do.
 func (e *FoundInFilesError) Hint() string {
-	return "install it, or publish it to a registry with 'loadr plugin import'"
+	return "name a version: digests name releases in a registry, which 'loadr plugin import' makes of files"
 }
 
 // UntrustedError says that nothing vouches for the bytes of archives.

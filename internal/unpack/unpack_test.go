@@ -128,6 +128,15 @@ func TestOpenBare(t *testing.T) {
 	}
 }
 
+// TestOpenBareNative: which kind of plugin it is can't be known without running it.
+func TestOpenBareNative(t *testing.T) {
+	lib := testplugin.Rust(t, linux, "examples/echo-proto", testplugin.RustOptions{})
+	_, err := Open(t.Context(), File{Path: lib, Name: "x", Target: linux, Entry: "libecho.so", Plugin: "echo", Version: "1.0.0"}, t.TempDir())
+	if err == nil || !strings.Contains(err.Error(), `a bare library of interface "native" does not say what kind of plugin it is`) {
+		t.Error(err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	lib := echo(t)
 	for name, c := range map[string]struct {
