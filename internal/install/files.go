@@ -72,7 +72,13 @@ func (v vouched) accept(a artifact, got digest.Digest) error {
 func (j *job) quest(r requirement) quest {
 	q := quest{target: j.target, targets: j.targets, host: resolveHost(j.host)}
 	q.vouched = vouched{digests: r.sha256, all: j.AllowUntrusted, locked: map[string]digest.Digest{}}
-	if entry, ok := j.locked(r.name); ok && entry.Source == r.source {
+	if j.lock == nil {
+		return q
+	}
+	for _, entry := range j.lock.Plugins {
+		if entry.Source != r.source { // by source: an archive that was just asked for has no name yet
+			continue
+		}
 		for _, t := range entry.Targets {
 			q.vouched.locked[t.URL] = t.Archive
 		}
@@ -102,6 +108,10 @@ func (p *single) lock(context.Context, string) (lockfile.Plugin, error) { return
 func (in *Installer) introduce(ctx context.Context, j *job) error {
 	for _, source := range j.Files {
 		r := requirement{source: source, sha256: j.SHA256, asked: true}
+		same := slices.IndexFunc(j.requirements, func(old requirement) bool { return old.source == source })
+		if same >= 0 && j.SHA256 == nil && !j.AllowUntrusted {
+			r.sha256 = j.requirements[same].sha256
+		}
 		opened, err := in.filesAt(ctx, source, "", j.quest(r))
 		if err != nil {
 			return err
