@@ -11,7 +11,7 @@ import (
 // Drift is one thing on which loadr.toml and loadr.lock disagree, or that the lock lacks.
 type Drift struct {
 	Plugin string `json:"plugin,omitempty"` // empty for the head
-	Field  string `json:"field"`            // plugin, version, registry, requires NAME, target, host.abi.c, host.glibc, options.targets
+	Field  string `json:"field"`            // plugin, version, registry, url, sha256 TARGET, requires NAME, target, host.abi.c, host.glibc, options.targets
 	Want   string `json:"want"`             // by loadr.toml, or by the plugin that requires; empty for nothing
 	Found  string `json:"found"`            // in loadr.lock; empty for nothing
 }
@@ -86,7 +86,23 @@ func comparePlugin(wanted ProjectPlugin, locked Plugin, allows func(rng, version
 	if wanted.Registry != "" {
 		out = appendDrift(out, wanted.Name, "registry", wanted.Registry, locked.Source)
 	}
+	if wanted.URL == "" {
+		return out
+	}
+	if wanted.URL != locked.Source {
+		return append(out, Drift{wanted.Name, "url", wanted.URL, locked.Source})
+	}
+	for _, t := range locked.Targets {
+		if found := strings.TrimPrefix(string(t.Archive), "sha256:"); !wanted.Accepts(found) {
+			out = append(out, Drift{wanted.Name, "sha256 " + string(t.Target), strings.Join(wanted.SHA256, ", "), found})
+		}
+	}
 	return out
+}
+
+// Accepts says whether an archive with this hexadecimal digest may be the plugin: one of SHA256, or any where there are none.
+func (p ProjectPlugin) Accepts(sha256 string) bool {
+	return p.SHA256 == nil || slices.Contains(p.SHA256, sha256)
 }
 
 // unmet lists the requirements of a locked plugin that the locked versions of others do not meet.

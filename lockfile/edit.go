@@ -82,13 +82,14 @@ func unreadable(err error) error {
 // meaning is a project without file, places and orders, so that two can be compared.
 func (p *Project) meaning() any {
 	m := struct {
-		plugins map[string][2]string
+		plugins map[string]ProjectPlugin
 		abi     map[manifest.Family]string
 		glibc   string
 		targets []manifest.Target
-	}{map[string][2]string{}, map[manifest.Family]string{}, p.Host.Glibc, slices.Sorted(slices.Values(p.Targets))}
+	}{map[string]ProjectPlugin{}, map[manifest.Family]string{}, p.Host.Glibc, slices.Sorted(slices.Values(p.Targets))}
 	for _, q := range p.Plugins {
-		m.plugins[q.Name] = [2]string{q.Version, q.Registry}
+		q.At, q.SHA256 = Position{}, sortedCopy(q.SHA256)
+		m.plugins[q.Name] = q
 	}
 	maps.Copy(m.abi, p.Host.ABI)
 	return m
@@ -115,27 +116,57 @@ func (e *editor) splice(at span, text string) {
 
 func (e *editor) plugin(p ProjectPlugin) {
 	path := []string{"plugins", p.Name}
-	version, registry := append(slices.Clone(path), "version"), append(slices.Clone(path), "registry")
 	d := e.scan()
 	i := d.find(path)
-	switch {
-	case i != root && d.leaves[i].kind != unstable.InlineTable, !d.mentions(path):
+	if i != root && d.leaves[i].kind != unstable.InlineTable || !d.mentions(path) {
 		e.set(path, p.inline()) // a plain range, or a new entry
 		return
-	case p.Registry == "":
-		e.remove(registry)
-	default:
-		e.set(registry, quote(p.Registry))
 	}
-	e.set(version, quote(p.Version))
+	keys := p.keys()
+	for _, k := range keys { // first, lest an entry seem empty in between
+		if k.raw != "" {
+			e.set(append(slices.Clone(path), k.name), k.raw)
+		}
+	}
+	for _, k := range keys {
+		if k.raw == "" {
+			e.remove(append(slices.Clone(path), k.name))
+		}
+	}
+}
+
+// projectKey is one key of an entry and its value in TOML; empty for none.
+type projectKey struct{ name, raw string }
+
+func (p ProjectPlugin) keys() []projectKey {
+	keys := []projectKey{{"registry", ""}, {"url", ""}, {"sha256", ""}, {"version", quote(p.Version)}}
+	for i, value := range []string{p.Registry, p.URL} {
+		if value != "" {
+			keys[i].raw = quote(value)
+		}
+	}
+	switch digests := sortedCopy(p.SHA256); len(digests) {
+	case 0:
+	case 1:
+		keys[2].raw = quote(digests[0])
+	default:
+		keys[2].raw = arrayOf(digests)
+	}
+	return keys
 }
 
 // inline is the value of an entry on one line.
 func (p ProjectPlugin) inline() string {
-	if p.Registry == "" {
+	if p.Registry == "" && p.URL == "" {
 		return quote(p.Version)
 	}
-	return fmt.Sprintf("{ version = %s, registry = %s }", quote(p.Version), quote(p.Registry))
+	words := []string{"version = " + quote(p.Version)}
+	for _, k := range p.keys()[:3] {
+		if k.raw != "" {
+			words = append(words, k.name+" = "+k.raw)
+		}
+	}
+	return "{ " + strings.Join(words, ", ") + " }"
 }
 
 func (d *document) mentions(path []string) bool {
@@ -193,10 +224,10 @@ func (e *editor) targets(targets []manifest.Target) {
 	}
 }
 
-func arrayOf(targets []manifest.Target) string {
-	words := make([]string, len(targets))
-	for i, t := range targets {
-		words[i] = quote(string(t))
+func arrayOf[T ~string](values []T) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = quote(string(v))
 	}
 	return "[" + strings.Join(words, ", ") + "]"
 }

@@ -24,17 +24,19 @@ type Lock struct {
 type Plugin struct {
 	Name    string
 	Version string
-	// Source is the registry/namespace that the plugin belongs to, never a mirror. "local/..." is the directory
-	// registry of whoever installs.
+	// Source is the registry/namespace that the plugin belongs to, never a mirror; "local/..." is the directory
+	// registry of whoever installs. Or it is a FileSource, in its written form.
 	Source string
-	Index  digest.Digest // of the image index
+	Index  digest.Digest // of the image index; empty for a FileSource
 	// ABI is what the libraries were built against.
 	ABI manifest.ABI
 	// RequiresABI is the range of host versions that the plugin asks for besides; empty for none.
 	RequiresABI  string
 	Dependencies []Dependency // sorted by name once encoded, each name once
 	Signers      []string     // key ids that satisfied the project's rule; sorted once encoded
-	Targets      []Target     // every one that the version offers; sorted once encoded, each once
+	// Targets are sorted once encoded, each once: every one that the version offers, but of a FileSource those alone
+	// that were asked for, since each has to be fetched to be known.
+	Targets []Target
 }
 
 // Dependency is a locked plugin that another one requires.
@@ -45,7 +47,8 @@ type Dependency struct {
 
 func (d Dependency) String() string { return d.Name + " " + d.Range }
 
-// Target is the bytes of one locked plugin on one platform. Config and Blob are all that an install has to fetch.
+// Target is the bytes of one locked plugin on one platform. Config and Blob are all that an install has to fetch; of a
+// FileSource the archive, and then Manifest, Config, Blob and what goes with them are empty.
 type Target struct {
 	Target manifest.Target
 	// ABI is set where this library was built against another version than the plugin's ABI says.
@@ -61,6 +64,12 @@ type Target struct {
 	Library     digest.Digest // of the library as it is installed
 	LibrarySize int64         // bytes
 	Layout      string        // type-layout digest, layout-v1:sha256:...; empty where there is none
+
+	// Of a FileSource alone: where the archive or bare library lies, a URL or file:PATH, and what it is there.
+	URL         string
+	Archive     digest.Digest
+	ArchiveSize int64  // bytes
+	Entry       string // path of the library in the archive, beside plugin.toml; of a bare library its installed name
 }
 
 // Plugin gives the entry of that name, and whether there is one.
@@ -202,22 +211,30 @@ func (w *writer) plugin(p Plugin) {
 	writeList(w, "dependencies", dependencyTexts(p.Dependencies))
 	writeList(w, "signers", p.Signers)
 	for _, t := range p.Targets {
-		w.target(t)
+		w.target(t, IsFileSource(p.Source))
 	}
 }
 
-func (w *writer) target(t Target) {
+func (w *writer) target(t Target, file bool) {
 	w.section("[[plugin.target]]")
 	w.text("target", string(t.Target))
 	w.text("abi", t.ABI.String())
 	w.text("libc", t.Libc.String())
-	w.text("manifest", string(t.Manifest))
-	w.text("config", string(t.Config))
-	w.size("config-size", t.ConfigSize)
-	w.text("plugin-toml", string(t.PluginTOML))
-	w.text("blob", string(t.Blob))
-	w.text("blob-type", t.MediaType)
-	w.size("blob-size", t.BlobSize)
+	if file {
+		w.text("url", t.URL)
+		w.text("archive", string(t.Archive))
+		w.size("archive-size", t.ArchiveSize)
+		w.text("entry", t.Entry)
+		w.text("plugin-toml", string(t.PluginTOML))
+	} else {
+		w.text("manifest", string(t.Manifest))
+		w.text("config", string(t.Config))
+		w.size("config-size", t.ConfigSize)
+		w.text("plugin-toml", string(t.PluginTOML))
+		w.text("blob", string(t.Blob))
+		w.text("blob-type", t.MediaType)
+		w.size("blob-size", t.BlobSize)
+	}
 	w.text("library", string(t.Library))
 	w.size("library-size", t.LibrarySize)
 	w.text("layout", t.Layout)

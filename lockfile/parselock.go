@@ -2,6 +2,8 @@ package lockfile
 
 import (
 	"bytes"
+	"io/fs"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -160,8 +162,10 @@ func (r *lockReader) plugin(i int) error {
 	p := Plugin{Name: f.text("name", isName, "the name of a plugin")}
 	f.entry = "plugin " + quote(p.Name)
 	p.Version = f.text("version", isVersion, "a version")
-	p.Source = f.text("source", isWord, "a registry and namespace")
-	p.Index = f.digest("index")
+	p.Source = f.text("source", isSource, "a registry and namespace, or a source of files")
+	if !IsFileSource(p.Source) {
+		p.Index = f.digest("index")
+	}
 	p.ABI = f.abi("abi")
 	p.RequiresABI = f.optional("requires-abi", isWord, "a range of versions")
 	for _, text := range f.list("dependencies", isDependency, "the name of a plugin and a range of versions") {
@@ -182,11 +186,17 @@ func (r *lockReader) target(i int) error {
 	f.entry = "plugin " + quote(p.Name) + " for " + string(t.Target)
 	t.ABI = f.abi("abi")
 	t.Libc = f.libc("libc")
-	t.Manifest = f.digest("manifest")
-	t.Config, t.ConfigSize = f.digest("config"), f.integer("config-size")
 	t.PluginTOML = f.digest("plugin-toml")
-	t.Blob, t.BlobSize = f.digest("blob"), f.integer("blob-size")
-	t.MediaType = f.text("blob-type", isWord, "a media type")
+	if IsFileSource(p.Source) {
+		t.URL = f.text("url", isLocation, "a URL, or file: and a path")
+		t.Archive, t.ArchiveSize = f.digest("archive"), f.integer("archive-size")
+		t.Entry = f.text("entry", isEntry, "a path inside the archive")
+	} else {
+		t.Manifest = f.digest("manifest")
+		t.Config, t.ConfigSize = f.digest("config"), f.integer("config-size")
+		t.Blob, t.BlobSize = f.digest("blob"), f.integer("blob-size")
+		t.MediaType = f.text("blob-type", isWord, "a media type")
+	}
 	t.Library, t.LibrarySize = f.digest("library"), f.integer("library-size")
 	t.Layout = f.layout("layout")
 	p.Targets = append(p.Targets, t)
@@ -219,6 +229,11 @@ func parseDependency(s string) Dependency {
 func isDependency(s string) bool {
 	d := parseDependency(s)
 	return isName(d.Name) && strings.TrimSpace(d.Range) == d.Range && isWord(d.Range)
+}
+
+// isEntry accepts a path that stays where it starts and ends in a file name that may be installed.
+func isEntry(s string) bool {
+	return isWord(s) && fs.ValidPath(s) && manifest.CheckEntry(path.Base(s)) == nil
 }
 
 func isName(s string) bool { return manifest.CheckName(s) == nil }

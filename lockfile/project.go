@@ -26,7 +26,11 @@ type Project struct {
 type ProjectPlugin struct {
 	Name     string
 	Version  string // range of versions as written; its meaning is package resolve's
-	Registry string // registry/namespace that it comes from; empty where the file does not say
+	Registry string // registry/namespace or index that it comes from; empty where the file does not say
+	// URL is the FileSource that it is, in its written form: an archive, or a release of GitHub. Empty for none.
+	URL string
+	// SHA256 are the digests that the archives of URL may have, hexadecimal and sorted; nil where the file vouches for none.
+	SHA256 []string
 	// At is where the range stands. It is not needed for edits.
 	At Position
 }
@@ -156,9 +160,42 @@ func (r *projectReader) pluginLeaf(l leaf) error {
 	case len(l.path) == 3 && l.path[2] == "registry":
 		p.Registry = l.text
 		return r.word(l, `a registry and namespace, such as "registry.example/perf"`)
+	case len(l.path) == 3 && l.path[2] == "url":
+		return r.url(p, l)
+	case len(l.path) == 3 && l.path[2] == "sha256":
+		return r.sha256(p, l)
 	}
 	return r.unknown(l.path, l.keys[0].start)
 }
+
+func (r *projectReader) url(p *ProjectPlugin, l leaf) error {
+	p.URL = l.text
+	if l.kind != unstable.String || IsIndex(l.text) || !IsFileSource(l.text) {
+		return r.expected(l, `the place of an archive, such as "https://host.example/x.tar.gz" or "file:vendor/x.zip"`)
+	}
+	if _, err := ParseFileSource(l.text); err != nil {
+		return r.errorAt(l.value.start, "%s: %s", dotted(l.path), err)
+	}
+	return nil
+}
+
+// sha256 is one digest, or a list of them where each target has an archive of its own.
+func (r *projectReader) sha256(p *ProjectPlugin, l leaf) error {
+	words := []string{l.text}
+	if l.kind == unstable.Array && !l.mixed {
+		words = l.items
+	} else if l.kind != unstable.String {
+		words = nil
+	}
+	if len(words) == 0 || slices.ContainsFunc(words, func(s string) bool { return !IsSHA256(s) }) {
+		return r.expected(l, "64 hexadecimal digits, or a list of such texts")
+	}
+	p.SHA256 = sortedCopy(words)
+	return nil
+}
+
+// IsSHA256 says whether s is a SHA-256 digest in lower-case hexadecimal digits.
+func IsSHA256(s string) bool { return isDigest("sha256:" + s) }
 
 func (r *projectReader) version(p *ProjectPlugin, l leaf) error {
 	p.Version = l.text
@@ -255,15 +292,27 @@ func (r *projectReader) finish() error {
 	}
 	slices.SortFunc(r.project.Plugins, func(a, b ProjectPlugin) int { return strings.Compare(a.Name, b.Name) })
 	for _, p := range r.project.Plugins {
-		if p.Version == "" {
+		if detail, advice := p.lacks(); detail != "" {
 			return &SyntaxError{
 				File: r.file, Line: p.At.Line, Column: p.At.Column,
-				Detail: fmt.Sprintf("plugins.%s: expected a version, found none", quoteKey(p.Name)),
-				Advice: `add version = "*" for the newest release, or a range such as "^1.2"`,
+				Detail: fmt.Sprintf("plugins.%s: %s", quoteKey(p.Name), detail), Advice: advice,
 			}
 		}
 	}
 	return nil
+}
+
+// lacks says what an entry needs, or has too much of.
+func (p ProjectPlugin) lacks() (detail, advice string) {
+	switch {
+	case p.Version == "":
+		return "expected a version, found none", `add version = "*" for the newest release, or a range such as "^1.2"`
+	case p.URL != "" && p.Registry != "":
+		return "expected a registry or a url, found both", "keep the one that the plugin comes from"
+	case p.SHA256 != nil && p.URL == "":
+		return "expected a url beside sha256, found none", "a registry's plugins are locked by digest in any case"
+	}
+	return "", ""
 }
 
 // known lists the keys of each table, by its dotted path, for the message about one that is not.
@@ -279,7 +328,7 @@ func (r *projectReader) unknown(path []string, at int) error {
 	keys, ok := known[dotted(table)]
 	for !ok && len(table) > 0 {
 		if len(table) == 2 && table[0] == "plugins" {
-			keys = []string{"version", "registry"}
+			keys = []string{"version", "registry", "url", "sha256"}
 			break
 		}
 		table = table[:len(table)-1]

@@ -1,6 +1,6 @@
 // Package archive unpacks .tar.gz and .zip files that nobody has vouched for yet. It refuses whatever could escape the
-// folder or outgrow its limits: absolute names and "..", links, devices, names that differ only in case, too many files,
-// too many bytes. It keeps no permissions and no times.
+// folder or outgrow its limits: absolute names and "..", links, devices, names that are the same or differ only in case,
+// too many files, too many bytes. It keeps no permissions and no times.
 package archive
 
 import (
@@ -13,7 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
+	"path/filepath"
 	"strings"
 )
 
@@ -21,15 +21,36 @@ import (
 type Limits struct {
 	Files int   // regular files and folders
 	Bytes int64 // of all files together, uncompressed
+	Ratio int64 // how many times the archive's own bytes that may be, beyond the first freeRatio
 }
 
 // DefaultLimits are far above any plugin.
-var DefaultLimits = Limits{Files: 1000, Bytes: 2 << 30}
+var DefaultLimits = Limits{Files: 1000, Bytes: 2 << 30, Ratio: 200}
+
+// freeRatio is what even the smallest archive may unpack to, in bytes: text compresses well.
+const freeRatio = 1 << 20
+
+// Rule is the stable word for the reason of a refusal.
+type Rule string
+
+// The rules.
+const (
+	Format    Rule = "format"    // neither a gzipped tar nor a zip, or a damaged one
+	Escapes   Rule = "escapes"   // a name that leads out of the folder, or is not portable
+	Link      Rule = "link"      // a symbolic or hard link
+	Device    Rule = "device"    // a device, pipe or the like
+	Duplicate Rule = "duplicate" // a name that is there already
+	Case      Rule = "case"      // a name that differs from another only in case
+	Files     Rule = "files"     // too many entries
+	Bytes     Rule = "bytes"     // too many bytes
+	Ratio     Rule = "ratio"     // too many bytes for so small an archive
+)
 
 // Error is an archive that was refused. What was unpacked before stays in the folder; the caller removes it.
 type Error struct {
 	Archive string `json:"archive"`
 	Entry   string `json:"entry,omitempty"`
+	Rule    Rule   `json:"rule"`
 	Detail  string `json:"detail"`
 }
 
@@ -45,41 +66,70 @@ func IsName(name string) bool {
 	return strings.HasSuffix(name, ".tar.gz") || strings.HasSuffix(name, ".tgz") || strings.HasSuffix(name, ".zip")
 }
 
-// Extract unpacks the archive at name into dir, which must exist and be empty. Errors about the archive are *Error.
-func Extract(ctx context.Context, name, dir string, limits Limits) error {
+// The first bytes of archives.
+const (
+	gzipMagic = "\x1f\x8b"
+	zipMagic  = "PK"
+)
+
+// Is says whether the file at path begins like an archive, whatever it is called.
+func Is(path string) (bool, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	first, err := magic(file)
+	return first == gzipMagic || first == zipMagic, err
+}
+
+func magic(r io.ReaderAt) (string, error) {
+	first := make([]byte, 2)
+	n, err := r.ReadAt(first, 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return string(first[:n]), err
+}
+
+// Extract unpacks the archive at path into dir, which must exist and be empty. name is what messages call it. Errors about
+// the archive are *Error.
+func Extract(ctx context.Context, path, name, dir string, limits Limits) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	x := &extractor{ctx: ctx, archive: name, root: root, left: limits, seen: map[string]bool{}}
-	if strings.HasSuffix(name, ".zip") {
-		return x.zip()
-	}
-	return x.tarGzip()
-}
-
-type extractor struct {
-	ctx     context.Context
-	archive string
-	root    *os.Root
-	left    Limits
-	seen    map[string]bool // lower-cased names
-}
-
-func (x *extractor) refuse(entry, format string, args ...any) error {
-	return &Error{x.archive, entry, fmt.Sprintf(format, args...)}
-}
-
-func (x *extractor) tarGzip() error {
-	file, err := os.Open(x.archive)
+	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	x := &extractor{ctx: ctx, archive: name, root: root, limits: limits, seen: map[string]seen{}}
+	x.bytes, x.rule = limits.Bytes, Bytes
+	if most := freeRatio + limits.Ratio*info.Size(); limits.Ratio > 0 && most < x.bytes {
+		x.bytes, x.rule = most, Ratio
+	}
+	first, err := magic(file)
+	switch {
+	case err != nil:
+		return err
+	case first == zipMagic:
+		return x.zip(file, info.Size())
+	case first == gzipMagic:
+		return x.tarGzip(file)
+	}
+	return x.refuse("", Format, "expected a .tar.gz or .zip file, found neither")
+}
+
+func (x *extractor) tarGzip(file *os.File) error {
 	unzipped, err := gzip.NewReader(file)
 	if err != nil {
-		return x.refuse("", "not a gzip file: %v", err)
+		return x.refuse("", Format, "not a gzip file: %v", err)
 	}
 	reader := tar.NewReader(unzipped)
 	for {
@@ -88,11 +138,14 @@ func (x *extractor) tarGzip() error {
 			return nil
 		}
 		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
-			return x.refuse("", "%v", err)
+			return x.refuse("", Format, "%v", err)
 		}
 		mode := header.FileInfo().Mode()
-		if header.Typeflag == tar.TypeLink { // FileInfo calls a hard link a regular file
-			mode |= fs.ModeIrregular
+		switch header.Typeflag {
+		case tar.TypeXGlobalHeader: // git archive writes one; it is about the archive and no entry of it
+			continue
+		case tar.TypeLink: // FileInfo calls a hard link a regular file
+			mode |= fs.ModeSymlink
 		}
 		if err := x.entry(header.Name, mode, reader); err != nil {
 			return err
@@ -100,16 +153,21 @@ func (x *extractor) tarGzip() error {
 	}
 }
 
-func (x *extractor) zip() error {
-	reader, err := zip.OpenReader(x.archive)
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		return x.refuse("", "%v", err)
+func (x *extractor) zip(file *os.File, size int64) error {
+	// The directory is held in memory, so that its size has to be bounded before it is read.
+	source := &budget{from: file, left: maxDirectory}
+	reader, err := zip.NewReader(source, size)
+	switch {
+	case source.left < 0:
+		return x.refuse("", Files, "its directory has too many entries")
+	case err != nil && !errors.Is(err, zip.ErrInsecurePath):
+		return x.refuse("", Format, "%v", err)
 	}
-	defer reader.Close()
+	source.open = true
 	for _, file := range reader.File {
 		content, err := file.Open()
 		if err != nil {
-			return x.refuse(file.Name, "%v", err)
+			return x.refuse(file.Name, Format, "%v", err)
 		}
 		err = x.entry(file.Name, file.Mode(), content)
 		content.Close()
@@ -120,45 +178,29 @@ func (x *extractor) zip() error {
 	return nil
 }
 
-// entry writes one file or folder after checking its name and type.
-func (x *extractor) entry(name string, mode fs.FileMode, content io.Reader) error {
-	if err := x.ctx.Err(); err != nil {
-		return err
-	}
-	clean := path.Clean(name)
-	if !fs.ValidPath(clean) || strings.ContainsAny(name, "\\:\x00") {
-		return x.refuse(name, "the name leads out of the folder or is not portable")
-	}
-	if x.left.Files--; x.left.Files < 0 {
-		return x.refuse(name, "too many entries")
-	}
-	switch {
-	case mode.IsDir():
-		return x.root.MkdirAll(clean, 0o755)
-	case !mode.IsRegular():
-		return x.refuse(name, "neither a file nor a folder (%v)", mode.Type())
-	case x.seen[strings.ToLower(clean)]:
-		return x.refuse(name, "appears twice, or differs from another only in case")
-	}
-	x.seen[strings.ToLower(clean)] = true
-	return x.write(name, clean, content)
+// maxDirectory is what may be read of a zip before its first file, in bytes.
+const maxDirectory = 4 << 20
+
+// budget is a reader that gives no more than some bytes, until it is open.
+type budget struct {
+	from io.ReaderAt
+	left int64
+	open bool
 }
 
-func (x *extractor) write(name, clean string, content io.Reader) error {
-	if err := x.root.MkdirAll(path.Dir(clean), 0o755); err != nil {
-		return err
+func (b *budget) ReadAt(p []byte, off int64) (int, error) {
+	if b.left -= int64(len(p)); b.left < 0 && !b.open {
+		return 0, errors.New("too much")
 	}
-	out, err := x.root.OpenFile(clean, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return x.refuse(name, "%v", err)
+	return b.from.ReadAt(p, off)
+}
+
+// Top gives the folder that holds what was unpacked into dir: dir, or the only folder in it, into which most archives wrap
+// everything.
+func Top(dir string) string {
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 || !entries[0].IsDir() {
+		return dir
 	}
-	defer out.Close()
-	n, err := io.Copy(out, io.LimitReader(content, x.left.Bytes+1))
-	if err != nil {
-		return x.refuse(name, "%v", err)
-	}
-	if x.left.Bytes -= n; x.left.Bytes < 0 {
-		return x.refuse(name, "unpacks to more than the limit")
-	}
-	return out.Close()
+	return filepath.Join(dir, entries[0].Name())
 }

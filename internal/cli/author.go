@@ -11,10 +11,12 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
+	"github.com/loadr-plugins/loadr/internal/config"
 	"github.com/loadr-plugins/loadr/internal/folder"
 	"github.com/loadr-plugins/loadr/internal/publish"
 	"github.com/loadr-plugins/loadr/internal/scaffold"
 	"github.com/loadr-plugins/loadr/loader"
+	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
 )
@@ -204,7 +206,9 @@ func (a *app) runPublish(ctx context.Context, o publish.Options) error {
 		return err
 	}
 	defer client.Close()
-	o.Source = cmp.Or(o.Source, c.Namespaces[0])
+	if o.Source, err = publishTo(o.Source, c); err != nil {
+		return err
+	}
 	r, err := publish.Publish(ctx, client, o)
 	if err != nil {
 		return err
@@ -223,6 +227,15 @@ func (a *app) runPublish(ctx context.Context, o publish.Options) error {
 		}
 		a.line("%s", r.Digest)
 	})
+}
+
+// publishTo gives the namespace that is published to: the one that was named, else the first that is configured.
+func publishTo(named string, c *config.Config) (string, error) {
+	to := cmp.Or(named, c.Namespaces[0])
+	if lockfile.IsIndex(to) {
+		return "", usage("%s: the index is read-only: name the registry to publish to with --to", to)
+	}
+	return to, nil
 }
 
 // probe runs a library in a worker of its own and asks what it is.

@@ -91,7 +91,7 @@ func newPluginCmd(a *app) *cobra.Command {
 		newInitCmd, newInstallCmd, newSyncCmd, newLockCmd, newUpdateCmd, newOutdatedCmd, newListCmd, newTreeCmd,
 		newWhyCmd, newRemoveCmd, newEnableCmd, newDisableCmd, newRollbackCmd, newExecCmd,
 		newInfoCmd, newVerifyCmd, newCallCmd,
-		newNewCmd, newPackCmd, newPublishCmd, newWithdrawCmd,
+		newNewCmd, newPackCmd, newPublishCmd, newWithdrawCmd, newImportCmd,
 		newBundleCmd, newMirrorCmd, newCacheCmd,
 	} {
 		cmd.AddCommand(newCmd(a))

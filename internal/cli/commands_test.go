@@ -20,6 +20,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"json":      cmdJSON,
 	"mkplugin":  cmdMkplugin,
 	"mkexample": cmdMkexample,
+	"mkarchive": cmdMkarchive,
+	"files":     cmdFiles,
 	"edit":      cmdEdit,
 	"save":      cmdSave,
 	"same":      cmdSame,

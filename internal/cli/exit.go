@@ -11,13 +11,18 @@ import (
 	"github.com/loadr-plugins/loadr/internal/airgap"
 	"github.com/loadr-plugins/loadr/internal/archive"
 	"github.com/loadr-plugins/loadr/internal/config"
+	"github.com/loadr-plugins/loadr/internal/download"
 	"github.com/loadr-plugins/loadr/internal/folder"
+	"github.com/loadr-plugins/loadr/internal/github"
 	"github.com/loadr-plugins/loadr/internal/info"
 	"github.com/loadr-plugins/loadr/internal/install"
+	"github.com/loadr-plugins/loadr/internal/legacyindex"
 	"github.com/loadr-plugins/loadr/internal/plan"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
 	"github.com/loadr-plugins/loadr/internal/publish"
+	"github.com/loadr-plugins/loadr/internal/republish"
 	"github.com/loadr-plugins/loadr/internal/run"
+	"github.com/loadr-plugins/loadr/internal/unpack"
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/loader/plugin"
 	"github.com/loadr-plugins/loadr/lockfile"
@@ -35,6 +40,7 @@ const (
 	exitNoVersion   = 11
 	exitDrift       = 12
 	exitIntegrity   = 13
+	exitTrust       = 14
 	exitInvalid     = 15
 	exitNetwork     = 16
 	exitExists      = 17
@@ -55,17 +61,20 @@ type outcome struct {
 var outcomes = []outcome{
 	{exitUsage, "usage", []func(error) (any, bool){
 		is[*usageError], is[*run.KindError], is[*install.UsageError], is[*registry.ReferenceError], is[*config.Error], is[*resolve.RangeError],
+		is[*install.FoundInFilesError],
 	}},
 	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*cache.BusyError], is[*registry.BusyError]}},
+	{exitTrust, "trust", []func(error) (any, bool){is[*install.UntrustedError]}},
 	{exitIntegrity, "integrity", []func(error) (any, bool){
 		is[*registry.IntegrityError], is[*cache.CorruptError], is[*cache.MismatchError], is[*plugindir.DigestError], is[*plugin.DigestError],
-		is[*install.RepublishedError], mismatch(false), found(install.Altered), found(install.Moved), is[*bundle.TruncatedError],
+		is[*install.RepublishedError], mismatch(false), found(install.Altered), found(install.Moved), is[*bundle.TruncatedError], is[*install.FileDigestError],
 	}},
 	{exitInvalid, "invalid", []func(error) (any, bool){
 		is[manifest.Errors], is[*manifest.Error], is[*publish.GateError], is[*install.IncompatibleError], mismatch(true),
 		is[*registry.InvalidArtifactError], is[*loader.InspectError], is[*archive.Error], is[*info.NoPluginError],
 		is[*plugin.MissingSymbolError], is[*plugin.VersionError], is[*plugin.ReplyError], is[*plugin.OpenError],
 		is[*plugin.FamilyError], is[*plugin.LayoutError], is[*plugin.PartError], is[*plugin.ModuleError], is[*plugin.ConstructorError],
+		is[*unpack.Error], is[*unpack.NoLibraryError], is[*legacyindex.Error], is[*github.Error], is[*download.TooLargeError],
 		is[*folder.NoManifestError], is[*publish.NoLibraryError], is[*registry.MergeError], is[*registry.NotReferrerError],
 		is[*publish.ReplacementError], is[*bundle.FormatError],
 		found(install.Incompatible),
@@ -79,10 +88,11 @@ var outcomes = []outcome{
 	{exitNotFound, "not-found", []func(error) (any, bool){
 		is[*install.NoGenerationError], is[*install.UncachedError], is[*bundle.MissingError], is[*airgap.EmptyError], is[*registry.SparseError],
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NotInProjectError], is[*install.NoLockError], is[*registry.NotFoundError],
-		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError], notExist,
+		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError],
+		is[*download.NotFoundError], is[*republish.NothingError], notExist,
 	}},
 	{exitExists, "exists", []func(error) (any, bool){is[*registry.VersionExistsError], is[*registry.TagTakenError]}},
-	{exitNetwork, "network", []func(error) (any, bool){is[*registry.SparseRefusedError], is[*registry.AuthError], is[*registry.UnavailableError]}},
+	{exitNetwork, "network", []func(error) (any, bool){is[*registry.SparseRefusedError], is[*registry.AuthError], is[*registry.UnavailableError], is[*download.Error]}},
 	{exitFailure, "required", []func(error) (any, bool){is[*install.RequiredError]}},
 	{exitUsage, "ambiguous", []func(error) (any, bool){is[*install.AmbiguousError], is[*airgap.SameNameError]}},
 	{exitFailure, "lock", []func(error) (any, bool){

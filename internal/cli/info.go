@@ -14,6 +14,7 @@ import (
 	"github.com/loadr-plugins/loadr/internal/archive"
 	"github.com/loadr-plugins/loadr/internal/info"
 	"github.com/loadr-plugins/loadr/internal/install"
+	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
 )
@@ -23,8 +24,9 @@ func newInfoCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "info TARGET",
 		Short: "Describe a plugin without running a byte of it",
-		Long: `Info describes an installed plugin (NAME), a release in a registry (REF), a folder, an archive (.tar.gz, .zip), an OCI
-image layout, or a bare library of any platform. A path starts with . or /, or names a file that is there.
+		Long: `Info describes an installed plugin (NAME), a release in a registry (REF), a folder, an archive (.tar.gz, .zip), also behind
+a URL or in github:OWNER/REPO@TAG, an OCI image layout, or a bare library of any platform. A path starts with . or /, or names a file
+that is there.
 
 With --probe it also opens the library in a process of its own, asks it what it is, and compares that with plugin.toml.
 This runs the plugin's code: an installed plugin, a folder or a library of this machine's platform.`,
@@ -45,6 +47,9 @@ This runs the plugin's code: an installed plugin, a folder or a library of this 
 }
 
 func (a *app) describe(ctx context.Context, target string) (*info.Plugin, error) {
+	if lockfile.IsFileSource(target) {
+		return a.describeSource(ctx, target)
+	}
 	if isPath(target) {
 		return describePath(ctx, target)
 	}
@@ -69,10 +74,38 @@ func (a *app) describe(ctx context.Context, target string) (*info.Plugin, error)
 	}
 	defer closeAll()
 	repo, which, err := in.Find(ctx, ref)
-	if err != nil {
+	var files *install.FoundInFilesError
+	switch {
+	case errors.As(err, &files):
+		return describeFetched(ctx, in, files.Source, ref)
+	case err != nil:
 		return nil, err
 	}
 	return info.Release(ctx, in.Source, repo, which)
+}
+
+// describeSource describes the archive at a URL, or among the assets of a release.
+func (a *app) describeSource(ctx context.Context, word string) (*info.Plugin, error) {
+	source, err := a.fileSource(word)
+	if err != nil {
+		return nil, err
+	}
+	in, closeAll, err := a.installer()
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll()
+	return describeFetched(ctx, in, source, registry.Reference{})
+}
+
+// describeFetched looks at a file that is not kept.
+func describeFetched(ctx context.Context, in *install.Installer, source string, ref registry.Reference) (*info.Plugin, error) {
+	file, name, remove, err := in.Peek(ctx, source, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	return info.Fetched(ctx, file, name)
 }
 
 // isPath tells paths from references: by their beginning, by an ending that no reference has, or because the file exists
@@ -96,7 +129,7 @@ func describePath(ctx context.Context, path string) (*info.Plugin, error) {
 	case stat.IsDir():
 		return info.Dir(path)
 	case archive.IsName(path):
-		return info.Archive(ctx, path)
+		return info.Archive(ctx, path, path)
 	}
 	return info.File(path)
 }

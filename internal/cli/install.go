@@ -38,6 +38,7 @@ func (f *installFlags) add(cmd *cobra.Command) {
 
 func (f *installFlags) addCommon(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.hostABI, "host-abi", nil, "the host's interface version, as `family=version`; repeatable")
+	cmd.Flags().BoolVar(&f.options.AllowUntrusted, "allow-untrusted", false, "take archives for whose bytes nobody vouches")
 	cmd.Flags().BoolVar(&f.options.NoWait, "no-wait", false, "fail when another process is at work on the plugins directory")
 }
 
@@ -72,21 +73,27 @@ func parseHostABI(words []string) (map[manifest.Family]string, error) {
 
 func newInstallCmd(a *app) *cobra.Command {
 	f := &installFlags{}
+	var digests []string
 	cmd := &cobra.Command{
 		Use:   "install [REF...]",
 		Short: "Install plugins by name, or everything the project asks for",
 		Long: `Install resolves, downloads, verifies and activates plugins, and records them in loadr.toml and loadr.lock.
 
 A REF is NAME, NAME@RANGE, HOST/NAMESPACE/NAME@RANGE or ...@sha256:DIGEST. Without one, everything that the project's
-loadr.toml asks for is installed, at the versions in its lock.`,
+loadr.toml asks for is installed, at the versions in its lock.
+
+A REF may also be an archive (.tar.gz, .zip): a path, a URL, or github:OWNER/REPO@TAG for the assets of a release. {target} in it
+stands for the platform. --sha256 says which bytes it must have.`,
 		Example: `  loadr plugin install c-echo
-  loadr plugin install 'c-echo@^0.1' --offline`,
+  loadr plugin install 'c-echo@^0.1' --offline
+  loadr plugin install ./x.tar.gz --sha256 HEX
+  loadr plugin install 'https://host.example/x-1.2.0-{target}.tar.gz' --allow-untrusted`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			o, err := f.finish()
 			if err != nil {
 				return err
 			}
-			if o.Want, err = parseReferences(names); err != nil {
+			if err := a.parseWanted(names, digests, &o); err != nil {
 				return err
 			}
 			return a.runInstall(cmd.Context(), o, f.fromBundle((*install.Installer).Install))
@@ -94,6 +101,8 @@ loadr.toml asks for is installed, at the versions in its lock.`,
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.options.AddTarget, "add-target", false, "add the platform to the project's targets")
+	cmd.Flags().StringArrayVar(&digests, "sha256", nil, "a `digest`, in hexadecimal digits, that an archive may have; repeatable")
+	cmd.MarkFlagsMutuallyExclusive("sha256", "allow-untrusted")
 	return cmd
 }
 

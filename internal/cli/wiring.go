@@ -10,9 +10,11 @@ import (
 	"github.com/loadr-plugins/loadr/cache"
 	"github.com/loadr-plugins/loadr/internal/buildinfo"
 	"github.com/loadr-plugins/loadr/internal/config"
+	"github.com/loadr-plugins/loadr/internal/download"
 	"github.com/loadr-plugins/loadr/internal/install"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
 	"github.com/loadr-plugins/loadr/loader"
+	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
 	"github.com/loadr-plugins/loadr/registry/program"
@@ -41,7 +43,7 @@ func (a *app) client() (*registry.Client, *config.Config, error) {
 		return nil, nil, err
 	}
 	for _, namespace := range c.Namespaces {
-		if _, _, err := registry.ParseNamespace(namespace); err != nil {
+		if err := checkNamespace(namespace); err != nil {
 			return nil, nil, &config.Error{File: "namespaces (LOADR_REGISTRY or config.toml)", Detail: err.Error()}
 		}
 	}
@@ -51,6 +53,22 @@ func (a *app) client() (*registry.Client, *config.Config, error) {
 		UserAgent: "loadr/" + buildinfo.Version,
 		Writer:    program.Writer,
 	}), c, nil
+}
+
+// checkNamespace accepts what a short name can be looked up in.
+func checkNamespace(s string) error {
+	if lockfile.IsIndex(s) {
+		_, err := lockfile.ParseFileSource(s)
+		return err
+	}
+	_, _, err := registry.ParseNamespace(s)
+	return err
+}
+
+// files is the way to plugins that are plain files. The caller closes its client.
+func files() install.Files {
+	client := download.New(download.Options{UserAgent: "loadr/" + buildinfo.Version})
+	return install.Files{Client: client, GitHub: cmp.Or(os.Getenv("LOADR_GITHUB_API"), "https://api.github.com")}
 }
 
 // installer puts together what the main job needs. closeAll ends the progress bars and the connections; it may be
@@ -66,9 +84,11 @@ func (a *app) installer() (in *install.Installer, closeAll func(), err error) {
 	}
 	bars := &progress{app: a}
 	target, _ := loader.HostTarget()
+	files := files()
 	in = &install.Installer{
 		Workspace:   ws,
 		Source:      client,
+		Files:       files,
 		Cache:       cache.Open(c.CacheDir),
 		Namespaces:  c.Namespaces,
 		Machine:     install.Machine{Target: target, Libc: loader.HostLibc(), ABI: hostABI},
@@ -78,6 +98,7 @@ func (a *app) installer() (in *install.Installer, closeAll func(), err error) {
 	return in, sync.OnceFunc(func() {
 		bars.close()
 		_ = client.Close()
+		files.Client.Close()
 	}), nil
 }
 

@@ -129,21 +129,36 @@ func Installed(ws *install.Workspace, name string) (*Plugin, error) {
 	return p, nil
 }
 
-// Archive describes the plugin in a .tar.gz or .zip, whose plugin.toml is at the top or in its only folder.
-func Archive(ctx context.Context, path string) (*Plugin, error) {
+// Fetched describes the archive or library at path, which came from another place that messages call name.
+func Fetched(ctx context.Context, path, name string) (*Plugin, error) {
+	packed, err := archive.Is(path)
+	if err != nil || packed {
+		return Archive(ctx, path, name)
+	}
+	p, err := File(path)
+	if err != nil {
+		return nil, fmt.Errorf("file %s: %w", name, err)
+	}
+	p.Source, p.Libraries[0].File = name, filepath.Base(filepath.FromSlash(name))
+	return p, nil
+}
+
+// Archive describes the plugin in a .tar.gz or .zip, whose plugin.toml is at the top or in its only folder. name is what messages
+// call it.
+func Archive(ctx context.Context, path, name string) (*Plugin, error) {
 	temp, err := os.MkdirTemp("", "loadr-info-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
-	if err := archive.Extract(ctx, path, temp, archive.DefaultLimits); err != nil {
+	if err := archive.Extract(ctx, path, name, temp, archive.DefaultLimits); err != nil {
 		return nil, err
 	}
-	p, err := Dir(onlyFolder(temp))
+	p, err := Dir(archive.Top(temp))
 	if err != nil {
-		return nil, fmt.Errorf("archive %s: %w", path, err)
+		return nil, fmt.Errorf("archive %s: %w", name, err)
 	}
-	p.Source = path
+	p.Source = name
 	return p, nil
 }
 
@@ -262,15 +277,6 @@ func readManifest(dir string) (*manifest.Manifest, []manifest.Warning, error) {
 		err = &NoPluginError{dir}
 	}
 	return m, warnings, err
-}
-
-// onlyFolder steps into the folder that most archives wrap everything in.
-func onlyFolder(dir string) string {
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 || !entries[0].IsDir() {
-		return dir
-	}
-	return filepath.Join(dir, entries[0].Name())
 }
 
 // MissingLibrariesError is a plugin of which no library is there.

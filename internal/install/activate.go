@@ -107,7 +107,7 @@ func (it *item) change() Change {
 
 func (it *item) files() plugindir.Plugin {
 	return plugindir.Plugin{Name: it.plugin.Name, Files: []plugindir.File{
-		{Name: manifestName, Digest: it.target.PluginTOML, Size: int64(len(it.config.PluginTOML)), Mode: 0o644, Data: []byte(it.config.PluginTOML)},
+		{Name: manifestName, Digest: it.target.PluginTOML, Size: int64(len(it.toml)), Mode: 0o644, Data: []byte(it.toml)},
 		{Name: it.manifest.Plugin.Entry, Digest: it.target.Library, Size: it.target.LibrarySize, Mode: 0o755, Path: it.library},
 	}}
 }

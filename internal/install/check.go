@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/manifest"
@@ -35,11 +37,11 @@ func (in *Installer) check(ctx context.Context, j *job, items []*item) error {
 	return nil
 }
 
-// readManifest holds the shipped plugin.toml and the config against the lock.
-func (it *item) readManifest() (err error) {
+// readConfig holds the config against the lock.
+func (it *item) readConfig() error {
 	name := it.plugin.Name
-	if got := it.config.TOMLDigest(); got != it.target.PluginTOML {
-		return &MismatchError{Plugin: name, Part: manifestName, Want: string(it.target.PluginTOML), Got: string(got)}
+	if err := it.checkTOML(it.config.PluginTOML); err != nil {
+		return err
 	}
 	if got := it.config.Library.Digest; got != it.target.Library {
 		return &MismatchError{Plugin: name, Part: "library in the config", Want: string(it.target.Library), Got: string(got)}
@@ -47,7 +49,22 @@ func (it *item) readManifest() (err error) {
 	if want, got := it.target.Layout, it.config.Library.ABI.Layout; got != want {
 		return &MismatchError{Plugin: name, Part: "type layout in the config", Want: orNone(want), Got: orNone(got)}
 	}
-	if it.manifest, err = manifest.ParseShipped(name+"/"+manifestName, []byte(it.config.PluginTOML)); err != nil {
+	return it.readManifest()
+}
+
+// checkTOML holds the shipped plugin.toml to the lock's digest.
+func (it *item) checkTOML(text string) error {
+	if got := digest.FromString(text); got != it.target.PluginTOML {
+		return &MismatchError{Plugin: it.plugin.Name, Part: manifestName, Want: string(it.target.PluginTOML), Got: string(got)}
+	}
+	it.toml = text
+	return nil
+}
+
+// readManifest holds what the shipped plugin.toml says against the lock.
+func (it *item) readManifest() (err error) {
+	name := it.plugin.Name
+	if it.manifest, err = manifest.ParseShipped(name+"/"+manifestName, []byte(it.toml)); err != nil {
 		return err
 	}
 	if got := it.manifest.Plugin; got.Name != name || got.Version != it.plugin.Version {
@@ -64,6 +81,9 @@ func orNone(layout string) string { return cmp.Or(layout, "none") }
 
 // checkClaim compares the publisher's report, on which resolution relied, with our own.
 func (it *item) checkClaim(found *manifest.Library) error {
+	if it.config == nil {
+		return nil
+	}
 	d, differs := it.config.Library.Difference(*found)
 	if !differs {
 		return nil

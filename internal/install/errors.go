@@ -81,7 +81,12 @@ func (e *AmbiguousError) Error() string {
 
 // Hint says how to choose.
 func (e *AmbiguousError) Hint() string {
-	return fmt.Sprintf("name the one you mean: loadr plugin install %s/%s", e.Sources[0], e.Name)
+	for _, source := range e.Sources {
+		if !lockfile.IsFileSource(source) {
+			return fmt.Sprintf("name the one you mean: loadr plugin install %s/%s", source, e.Name)
+		}
+	}
+	return fmt.Sprintf("name the one you mean in %s: %s = { version = \"*\", registry = %q }", lockfile.ProjectName, e.Name, e.Sources[0])
 }
 
 // RequiredError says that a plugin can't be removed because others require it.
@@ -211,4 +216,68 @@ func (e *IncompatibleError) Error() string {
 		text += "\n  " + p.String()
 	}
 	return text
+}
+
+// FoundInFilesError says that a plugin is in a source of files, where something is wanted that registries have.
+type FoundInFilesError struct {
+	Name   string `json:"name"`
+	Source string `json:"source"`
+}
+
+func (e *FoundInFilesError) Error() string {
+	return fmt.Sprintf("plugin %q: expected a release in a registry, found files of %s", e.Name, e.Source)
+}
+
+// Hint says what to do.
+func (e *FoundInFilesError) Hint() string {
+	return "name a version: digests name releases in a registry, which 'loadr plugin import' makes of files"
+}
+
+// UntrustedError says that nothing vouches for the bytes of archives.
+type UntrustedError struct {
+	Files []Untrusted `json:"files"`
+}
+
+// Untrusted is an archive and the digest that it has.
+type Untrusted struct {
+	File   string        `json:"file"`
+	Digest digest.Digest `json:"digest"`
+}
+
+func (e *UntrustedError) Error() string {
+	lines := make([]string, len(e.Files))
+	for i, f := range e.Files {
+		lines[i] = fmt.Sprintf("file %s: nothing vouches for its bytes: expected --sha256 or --allow-untrusted", f.File)
+	}
+	return strings.Join(lines, "\n  ")
+}
+
+// Hint gives the digests.
+func (e *UntrustedError) Hint() string {
+	words := make([]string, len(e.Files))
+	for i, f := range e.Files {
+		words[i] = "--sha256 " + f.Digest.Encoded()
+	}
+	return fmt.Sprintf("compare with what the publisher says: what was fetched is %s; --allow-untrusted takes whatever comes",
+		strings.Join(words, " "))
+}
+
+// FileDigestError says that a file is not the one that somebody vouches for.
+type FileDigestError struct {
+	File string          `json:"file"`
+	Want []digest.Digest `json:"want"` // one of these
+	Got  digest.Digest   `json:"got"`
+}
+
+func (e *FileDigestError) Error() string {
+	words := make([]string, len(e.Want))
+	for i, d := range e.Want {
+		words[i] = string(d)
+	}
+	return fmt.Sprintf("file %s: expected %s, found %s", e.File, strings.Join(words, " or "), e.Got)
+}
+
+// Hint says what happened and what to do.
+func (e *FileDigestError) Hint() string {
+	return "the file was exchanged, damaged or tampered with: nothing was installed; ask its publisher"
 }

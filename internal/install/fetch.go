@@ -3,7 +3,6 @@ package install
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -36,7 +35,8 @@ type item struct {
 	target    lockfile.Target
 	from      string // the version that it replaces; empty for none
 	unchanged bool
-	config    *registry.Config
+	config    *registry.Config // the publisher's claim; nil for a plugin that is a file, of which nobody claims anything
+	toml      string           // the installed plugin.toml
 	manifest  *manifest.Manifest
 	library   string // path in the cache
 }
@@ -47,6 +47,18 @@ func (it *item) configBlob() cache.Blob {
 
 func (it *item) libraryBlob() cache.Blob {
 	return cache.Blob{Digest: it.target.Library, Size: it.target.LibrarySize}
+}
+
+// blobs are what an installation without a network takes from the cache, by what they are. A file on this machine is read
+// where it lies.
+func (it *item) blobs() map[string]cache.Blob {
+	if !lockfile.IsFileSource(it.plugin.Source) {
+		return map[string]cache.Blob{"config": it.configBlob(), "library": it.libraryBlob()}
+	}
+	if _, here := lockfile.PathOf(it.target.URL); here {
+		return nil
+	}
+	return map[string]cache.Blob{"archive": it.archiveBlob()}
 }
 
 // wrap gives an error the plugin it is about.
@@ -127,6 +139,10 @@ func (in *Installer) fetch(ctx context.Context, items []*item) error {
 		if it.unchanged {
 			continue
 		}
+		if lockfile.IsFileSource(it.plugin.Source) {
+			group.Go(func() error { return in.fetchFile(ctx, it) })
+			continue
+		}
 		group.Go(func() error { return in.fetchConfig(ctx, it) })
 		group.Go(func() error { return in.fetchLibrary(ctx, it) })
 	}
@@ -140,7 +156,7 @@ func (in *Installer) fetchConfig(ctx context.Context, it *item) error {
 		return err
 	}
 	desc := v1.Descriptor{MediaType: registry.MediaTypeConfig, Digest: it.target.Config, Size: it.target.ConfigSize}
-	path, err := in.blob(ctx, it.configBlob(), func(ctx context.Context, w io.Writer) error {
+	path, err := in.Cache.Ensure(ctx, it.configBlob(), func(ctx context.Context, w io.Writer) error {
 		body, err := in.source().Fetch(ctx, repo, desc)
 		if err != nil {
 			return err
@@ -160,7 +176,7 @@ func (in *Installer) fetchConfig(ctx context.Context, it *item) error {
 	if it.config, err = registry.ParseConfig(object, text); err != nil {
 		return err
 	}
-	return it.readManifest()
+	return it.readConfig()
 }
 
 // fetchLibrary decompresses the library while it arrives. The registry client checks the compressed bytes, the cache
@@ -171,7 +187,7 @@ func (in *Installer) fetchLibrary(ctx context.Context, it *item) error {
 		return err
 	}
 	desc := v1.Descriptor{MediaType: it.target.MediaType, Digest: it.target.Blob, Size: it.target.BlobSize}
-	it.library, err = in.blob(ctx, it.libraryBlob(), func(ctx context.Context, w io.Writer) (err error) {
+	it.library, err = in.Cache.Ensure(ctx, it.libraryBlob(), func(ctx context.Context, w io.Writer) (err error) {
 		progress := in.Events.fetching(it.plugin.Name+" "+it.plugin.Version, desc.Size)
 		defer func() { progress.Done(err == nil) }()
 		wire, err := in.source().Fetch(ctx, repo, desc)
@@ -185,21 +201,6 @@ func (in *Installer) fetchLibrary(ctx context.Context, it *item) error {
 		return it.wrap(err)
 	}
 	return nil
-}
-
-// blob gives the path of a blob whose bytes have been verified just now: while they were fetched, or by reading them
-// again. One that has become corrupt in the cache is fetched anew.
-func (in *Installer) blob(ctx context.Context, b cache.Blob, fill func(context.Context, io.Writer) error) (string, error) {
-	path, fetched, err := in.Cache.Get(ctx, b, fill)
-	if err != nil || fetched {
-		return path, err
-	}
-	path, err = in.Cache.Verified(ctx, b)
-	var missing *cache.MissingError
-	if errors.As(err, &missing) {
-		path, _, err = in.Cache.Get(ctx, b, fill)
-	}
-	return path, err
 }
 
 // keepConfig puts a config that came inside an index into the cache.

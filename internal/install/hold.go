@@ -53,9 +53,9 @@ func (o *offers) lost(name string) (resolve.Rejection, bool) {
 		return resolve.Rejection{}, false
 	case at == nil:
 		return gone(entry), true
-	case slices.ContainsFunc(at.versions, func(v string) bool { return v != entry.Version && o.job.inRanges(name, v) }):
+	case slices.ContainsFunc(at.versions(), func(v string) bool { return v != entry.Version && o.job.inRanges(name, v) }):
 		return resolve.Rejection{}, false
-	case !slices.Contains(at.versions, entry.Version):
+	case !slices.Contains(at.versions(), entry.Version):
 		return gone(entry), true
 	}
 	offer, err := o.Look(name, entry.Version)

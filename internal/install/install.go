@@ -3,6 +3,7 @@ package install
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/loadr-plugins/loadr/cache"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
@@ -17,9 +18,12 @@ type Installer struct {
 	Workspace *Workspace
 	// Source is where plugins are looked up and fetched.
 	Source registry.Source
+	// Files is where plugins are found and fetched that are plain files.
+	Files Files
 	// Cache holds what was fetched.
 	Cache *cache.Cache
-	// Namespaces are the registry/namespace pairs in which a short name is looked up, the first one first in messages.
+	// Namespaces are the registry/namespace pairs and indexes in which a short name is looked up, the first one first in
+	// messages.
 	Namespaces []string
 	// Machine is this machine and the host that will run the plugins: what a project without [host] starts from.
 	Machine Machine
@@ -33,6 +37,7 @@ type Installer struct {
 	offline bool
 	noWait  bool
 	using   cacheUse
+	indexes sync.Map // by source: a function that reads it once
 }
 
 // Machine describes where plugins will run.
@@ -59,7 +64,13 @@ type Options struct {
 	// Plans are what test plans use. Lock adds those that loadr.toml does not name to it, and sees to it that what is
 	// locked serves all of them.
 	Plans []PlanPlugin
-	Mode  Mode
+	// Files are plugins to add, or to exchange, that are archives: sources of files in their written form.
+	Files []string
+	// SHA256 are the digests, hexadecimal, that these archives may have; nil where nothing vouches for them.
+	SHA256 []string
+	// AllowUntrusted takes archives that nothing vouches for.
+	AllowUntrusted bool
+	Mode           Mode
 	// Offline forbids every request.
 	Offline bool
 	// Target is the platform of the plugins directory; empty means this machine's.
@@ -84,7 +95,7 @@ func (in *Installer) Install(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer release()
-	job, err := in.require(o) // requirements: loadr.toml and what was asked for
+	job, err := in.require(ctx, o) // requirements: loadr.toml and what was asked for
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +132,7 @@ func (in *Installer) Lock(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer release()
-	job, err := in.require(o)
+	job, err := in.require(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func (in *Installer) blobsAfter(change plugindir.Change) map[digest.Digest]strin
 func addBlobs(blobs map[digest.Digest]string, lock *lockfile.Lock) {
 	for _, p := range lock.Plugins {
 		for _, t := range p.Targets {
-			for _, d := range []digest.Digest{t.Config, t.Library} {
+			for _, d := range []digest.Digest{t.Config, t.Archive, t.Library} {
 				if d != "" {
 					blobs[d] = p.Name + " " + p.Version
 				}

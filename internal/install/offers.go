@@ -23,12 +23,12 @@ type offers struct {
 	pins map[string]lockfile.Plugin // stay at their locked version; nothing is asked about them
 
 	mu     sync.Mutex
-	places map[string]*place // by plugin; nil: no source has it
+	places map[string]place  // by plugin; nil: no source has it
 	wanted map[string]string // namespace in which plugins that others require are looked up
 }
 
 func (in *Installer) offers(ctx context.Context, j *job, pins map[string]lockfile.Plugin) *offers {
-	return &offers{ctx: ctx, in: in, job: j, pins: pins, places: map[string]*place{}, wanted: map[string]string{}}
+	return &offers{ctx: ctx, in: in, job: j, pins: pins, places: map[string]place{}, wanted: map[string]string{}}
 }
 
 // choose answers the question that the job is.
@@ -53,7 +53,7 @@ func (o *offers) Versions(name string) ([]string, error) {
 	if at == nil || err != nil {
 		return nil, err
 	}
-	return at.versions, nil
+	return at.versions(), nil
 }
 
 // Look gives the facts about one version, and remembers where what it requires is looked up: in its own namespace. Whether
@@ -70,8 +70,8 @@ func (o *offers) Look(name, version string) (resolve.Offer, error) {
 	if err == nil && resolve.Suits(resolveHost(o.job.host), o.job.targets, offer) {
 		offer.Withdrawn, err = at.withdrawn(o.ctx, version)
 	}
-	if err == nil {
-		o.want(slices.Collect(maps.Keys(offer.RequiresPlugins)), at.repo.Source())
+	if source := home(at.source()); err == nil && source != "" {
+		o.want(slices.Collect(maps.Keys(offer.RequiresPlugins)), source)
 	}
 	return offer, err
 }
@@ -101,7 +101,7 @@ func (o *offers) requirement(name string) requirement {
 }
 
 // place finds where a plugin lives, once.
-func (o *offers) place(name string) (*place, error) {
+func (o *offers) place(name string) (place, error) {
 	o.mu.Lock()
 	at, known := o.places[name]
 	r := o.requirement(name)
@@ -109,13 +109,16 @@ func (o *offers) place(name string) (*place, error) {
 	if known {
 		return at, nil
 	}
-	at, err := o.in.locate(o.ctx, r)
+	at, err := r.opened, error(nil)
+	if at == nil {
+		at, err = o.in.locate(o.ctx, r, o.job.quest(r))
+	}
 	var unknown *UnknownError
 	switch {
 	case errors.As(err, &unknown) && !o.job.requires(name):
 		err = nil // whoever requires it can't be chosen, which resolution explains
 	case err == nil && r.digest != "":
-		err = at.pin(o.ctx, r.digest)
+		err = pin(o.ctx, at, r)
 	}
 	if err != nil {
 		return nil, err
@@ -124,6 +127,14 @@ func (o *offers) place(name string) (*place, error) {
 	defer o.mu.Unlock()
 	o.places[name] = at
 	return at, nil
+}
+
+// pin leaves of a place the release with the wanted digest.
+func pin(ctx context.Context, at place, r requirement) error {
+	if at, ok := at.(*released); ok {
+		return at.pin(ctx, r.digest)
+	}
+	return &FoundInFilesError{r.name, at.source()}
 }
 
 // warm asks in parallel for what resolution will most likely want to know: the best version of each plugin by itself, then the
@@ -192,7 +203,7 @@ func (o *offers) agree(choices map[string]resolve.Choice) error {
 			if o.job.requires(required) {
 				continue
 			}
-			if by, from := o.source(name), o.source(required); by != from {
+			if by, from := home(o.source(name)), o.source(required); by != "" && by != from {
 				return fmt.Errorf("plugin %q, which %q requires: %w", required, name, &AmbiguousError{required, []string{from, by}})
 			}
 		}
@@ -205,7 +216,7 @@ func (o *offers) source(name string) string {
 	if p, ok := o.pins[name]; ok {
 		return p.Source
 	}
-	return o.places[name].repo.Source()
+	return o.places[name].source()
 }
 
 // requires says whether a plugin was asked for, in loadr.toml or on the command line.

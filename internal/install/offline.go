@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/loadr-plugins/loadr/cache"
 	"github.com/loadr-plugins/loadr/registry"
 )
 
@@ -47,16 +48,16 @@ func (noSource) Fetch(_ context.Context, repo registry.Repository, desc v1.Descr
 // missing says, offline, everything that the cache lacks and not only the first of it.
 func (in *Installer) missing(items []*item) error {
 	var errs []error
-	lacks := func(it *item, part string, b cache.Blob) {
-		if !in.Cache.Has(b) {
-			object := fmt.Sprintf("plugin %q %s: %s for %s", it.plugin.Name, it.plugin.Version, part, it.target.Target)
-			errs = append(errs, &OfflineError{Object: object, Digest: b.Digest})
-		}
-	}
 	for _, it := range items {
-		if in.offline && !it.unchanged {
-			lacks(it, "config", it.configBlob())
-			lacks(it, "library", it.libraryBlob())
+		if !in.offline || it.unchanged {
+			continue
+		}
+		blobs := it.blobs()
+		for _, part := range slices.Sorted(maps.Keys(blobs)) {
+			if !in.Cache.Has(blobs[part]) {
+				object := fmt.Sprintf("plugin %q %s: %s for %s", it.plugin.Name, it.plugin.Version, part, it.target.Target)
+				errs = append(errs, &OfflineError{Object: object, Digest: blobs[part].Digest})
+			}
 		}
 	}
 	return errors.Join(errs...)

@@ -102,7 +102,7 @@ func (s *standings) ask() error {
 }
 
 // askOne gives no place for a plugin that is nowhere.
-func (s *standings) askOne(ctx context.Context, name string) (Standing, *place, error) {
+func (s *standings) askOne(ctx context.Context, name string) (Standing, place, error) {
 	r, asked := s.job.requirement(name)
 	entry, locked := s.job.locked(name)
 	if !asked {
@@ -112,7 +112,7 @@ func (s *standings) askOne(ctx context.Context, name string) (Standing, *place, 
 		Name: name, Source: r.source, Range: r.written, Current: entry.Version,
 		RequiredBy: orEmpty(requiring(s.job.lock, name)), Rejected: []resolve.Rejection{}, Problems: []Finding{},
 	}
-	at, err := s.in.locate(ctx, r)
+	at, err := s.in.locate(ctx, r, s.job.quest(r))
 	var unknown *UnknownError
 	switch {
 	case errors.As(err, &unknown) && locked:
@@ -121,7 +121,7 @@ func (s *standings) askOne(ctx context.Context, name string) (Standing, *place, 
 	case err != nil:
 		return out, nil, err
 	}
-	out.Source, out.Newest = at.repo.Source(), resolve.Newest(at.versions)
+	out.Source, out.Newest = at.source(), resolve.Newest(at.versions())
 	if locked && out.Source == entry.Source {
 		err = s.checkLocked(ctx, &out, at, entry)
 	}
@@ -129,10 +129,14 @@ func (s *standings) askOne(ctx context.Context, name string) (Standing, *place, 
 }
 
 // checkLocked holds a locked version against the registry's.
-func (s *standings) checkLocked(ctx context.Context, out *Standing, at *place, entry lockfile.Plugin) error {
-	if !slices.Contains(at.versions, entry.Version) {
-		out.add(Vanished, "%s no longer lists %s", at.repo, entry.Version)
+func (s *standings) checkLocked(ctx context.Context, out *Standing, where place, entry lockfile.Plugin) error {
+	if !slices.Contains(where.versions(), entry.Version) {
+		out.add(Vanished, "%s no longer lists %s", where.source(), entry.Version)
 		return nil
+	}
+	at, ok := where.(*released)
+	if !ok {
+		return s.in.verifyIndex(ctx, entry, out.add)
 	}
 	offer, err := at.look(ctx, entry.Version)
 	if err == nil && offer.Problem != "" {

@@ -1,6 +1,8 @@
 package install
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,13 +21,15 @@ type requirement struct {
 	name    string
 	rng     resolve.Range
 	written string        // the range as written; empty: any version
-	source  string        // registry/namespace; empty: look in every namespace
+	source  string        // registry/namespace or a source of files; empty: look in every namespace
 	digest  digest.Digest // of the index; empty: any
+	sha256  []string      // that archives may have; nil: nothing vouches for any
 	asked   bool          // on the command line, so that loadr.toml is written
+	opened  place         // where it was looked at already; nil: nowhere
 }
 
 // require reads the project and merges what was asked for into its requirements.
-func (in *Installer) require(o Options) (*job, error) {
+func (in *Installer) require(ctx context.Context, o Options) (*job, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -43,7 +47,10 @@ func (in *Installer) require(o Options) (*job, error) {
 	if err := in.readWants(j); err != nil {
 		return nil, err
 	}
-	return j, j.checkTarget(in.Workspace)
+	if err := j.checkTarget(in.Workspace); err != nil {
+		return nil, err
+	}
+	return j, in.openFiles(ctx, j)
 }
 
 // survey reads the project for a command that only asks: it installs nothing, so it works on any platform.
@@ -71,7 +78,7 @@ func (in *Installer) readWants(j *job) (err error) {
 
 // check refuses what contradicts itself: a lock that decides alone leaves no choices.
 func (o *Options) check() error {
-	if o.Mode != Resolve && len(o.Want)+len(o.HostABI) > 0 || o.Mode != Resolve && o.AddTarget {
+	if o.Mode != Resolve && len(o.Want)+len(o.Files)+len(o.HostABI) > 0 || o.Mode != Resolve && o.AddTarget {
 		return &UsageError{"--locked and --frozen install what the lock names: they take no plugin names, no --host-abi and no --add-target"}
 	}
 	seen := map[string]bool{}
@@ -109,7 +116,7 @@ func mergeRequirements(project *lockfile.Project, want []registry.Reference) ([]
 		if err != nil {
 			return nil, project.ErrorAt(p, err)
 		}
-		byName[p.Name] = requirement{name: p.Name, rng: rng, written: p.Version, source: p.Registry}
+		byName[p.Name] = requirement{name: p.Name, rng: rng, written: p.Version, source: cmp.Or(p.Registry, p.URL), sha256: p.SHA256}
 	}
 	for _, ref := range want {
 		r, err := byName[ref.Name].with(ref)
@@ -125,7 +132,10 @@ func mergeRequirements(project *lockfile.Project, want []registry.Reference) ([]
 func (r requirement) with(ref registry.Reference) (requirement, error) {
 	r.name, r.asked, r.digest = ref.Name, true, ref.Digest
 	if !ref.Short() {
-		r.source = ref.Repository().Source()
+		if lockfile.IsFileSource(r.source) && home(r.source) == "" { // the version was the archive's, and nobody's choice
+			r.written, r.rng = "", resolve.Range{}
+		}
+		r.source, r.sha256 = ref.Repository().Source(), nil
 	}
 	if ref.Digest != "" {
 		r.written, r.rng = "", resolve.Range{}

@@ -81,8 +81,7 @@ func (in *Installer) choose(ctx context.Context, j *job) ([]lockfile.Plugin, err
 	for _, name := range slices.Sorted(maps.Keys(choices)) {
 		entry, pinned := o.pins[name]
 		if !pinned {
-			at := o.places[name]
-			if entry, err = in.lockEntry(ctx, j.target, at.repo, at.releases[choices[name].Version]); err != nil {
+			if entry, err = o.places[name].lock(ctx, choices[name].Version); err != nil {
 				return nil, err
 			}
 			if err := j.checkRepublished(entry); err != nil {
@@ -167,6 +166,9 @@ func (j *job) keeps(entry lockfile.Plugin) bool {
 	if r.digest != "" && r.digest != entry.Index || r.source != entry.Source {
 		return false
 	}
+	if r.opened != nil || !r.accepts(entry) {
+		return false
+	}
 	_, fits := resolve.Fits(resolve.Requirement{Name: r.name, Range: r.rng}, resolveHost(j.host), j.targets, offerOf(entry))
 	return fits
 }
@@ -190,13 +192,20 @@ func offerOf(p lockfile.Plugin) resolve.Offer {
 
 // warnLocal tells when a lock that others will use names what only this machine has.
 func (j *job) warnLocal(ws *Workspace) {
+	if ws.Root == "" {
+		return
+	}
 	var names []string
 	for _, c := range j.choices {
 		if strings.HasPrefix(c.Source, registry.Local+"/") {
 			names = append(names, c.Name)
 		}
+		if outside(c.Source) {
+			j.warnings = append(j.warnings, fmt.Sprintf(
+				"%s: locked from %s, which others who use %s do not have", c.Name, c.Source, lockfile.LockName))
+		}
 	}
-	if ws.Root != "" && len(names) > 0 {
+	if len(names) > 0 {
 		j.warnings = append(j.warnings, fmt.Sprintf(
 			"%s: locked from the directory registry of this machine (%s/...), which others who use %s do not have; "+
 				"publish to a registry that all of you can reach", strings.Join(names, ", "), registry.Local, lockfile.LockName))
@@ -216,6 +225,9 @@ func (j *job) editProject(entries []lockfile.Plugin) (err error) {
 			rng = entry.Version
 		}
 		p := lockfile.ProjectPlugin{Name: r.name, Version: rng, Registry: entry.Source}
+		if home(entry.Source) == "" {
+			p = archived(r, entry)
+		}
 		if j.text, err = lockfile.SetPlugin(j.text, p); err != nil {
 			return err
 		}

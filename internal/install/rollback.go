@@ -10,7 +10,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/loadr-plugins/loadr/cache"
 	"github.com/loadr-plugins/loadr/internal/plugindir"
 	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/manifest"
@@ -125,7 +124,7 @@ func (in *Installer) reinstall(ctx context.Context, j *job, number int) (*Report
 func (in *Installer) uncached(items []*item, number int) error {
 	e := &UncachedError{Generation: number}
 	for _, it := range items {
-		for part, b := range map[string]cache.Blob{"config": it.configBlob(), "library": it.libraryBlob()} {
+		for part, b := range it.blobs() {
 			if !it.unchanged && !in.Cache.Has(b) {
 				e.Missing = append(e.Missing, MissingPart{
 					Plugin: it.plugin.Name, Version: it.plugin.Version, Source: it.plugin.Source,

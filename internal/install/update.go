@@ -70,7 +70,7 @@ func (in *Installer) Update(ctx context.Context, o UpdateOptions) (*UpdateReport
 		}
 		defer release()
 	}
-	j, err := in.requireUpdate(o.Options)
+	j, err := in.requireUpdate(ctx, o.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -118,13 +118,13 @@ func (u Update) against(version string) string {
 }
 
 // requireUpdate reads the project, and decides which locked versions count for what.
-func (in *Installer) requireUpdate(o Options) (*job, error) {
+func (in *Installer) requireUpdate(ctx context.Context, o Options) (*job, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
 	named := o.Want
 	o.Want = slices.DeleteFunc(slices.Clone(named), func(r registry.Reference) bool { return r.Range == "" })
-	j, err := in.require(o)
+	j, err := in.require(ctx, o)
 	if err != nil {
 		return nil, err
 	}

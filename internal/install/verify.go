@@ -237,6 +237,9 @@ func (in *Installer) verifyLocked(lock *lockfile.Lock, p lockfile.Plugin, state 
 
 // verifyTag asks the registry whether the version is still what was locked.
 func (in *Installer) verifyTag(ctx context.Context, p lockfile.Plugin, add func(FindingCode, string, ...any)) error {
+	if lockfile.IsFileSource(p.Source) {
+		return in.verifyIndex(ctx, p, add)
+	}
 	repo, err := repository(p.Source, p.Name)
 	if err != nil {
 		return err
