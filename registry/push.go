@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/errcode"
-	"oras.land/oras-go/v2/registry/remote/retry"
 
 	"github.com/loadr-plugins/loadr/manifest"
 )
@@ -43,6 +41,7 @@ func (c *Client) Push(ctx context.Context, repo Repository, p *Pack) (PushResult
 	if repo.Registry == Local {
 		return c.pushLocal(ctx, repo, p)
 	}
+	ctx = originOnly(ctx)
 	to := &pusher{client: c, repo: repo, pack: p, to: c.repository(repo)}
 	result, err := to.push(ctx)
 	if err != nil || result.Already {
@@ -61,7 +60,7 @@ func (c *Client) pushLocal(ctx context.Context, repo Repository, p *Pack) (_ Pus
 		return PushResult{}, err
 	}
 	defer func() { err = errors.Join(err, connection.close()) }()
-	local := &Client{options: c.options, reader: connection.inProcess}
+	local := &Client{options: c.options, retries: c.retries, reader: connection.inProcess}
 	local.localOnce.Do(func() {})
 	to := &pusher{client: local, repo: repo, pack: p, to: newRepository(repo, connection.client, true)}
 	return to.push(ctx)
@@ -83,12 +82,42 @@ func (p *pusher) push(ctx context.Context) (PushResult, error) {
 	if err := p.content(ctx); err != nil {
 		return PushResult{}, err
 	}
-	err = p.to.PushReference(ctx, p.pack.index, bytes.NewReader(p.pack.indexText), p.pack.release.Version)
-	if isConflict(err) {
-		// Somebody was faster. With the same content, perhaps.
-		return p.existing(ctx)
+	return p.tag(ctx)
+}
+
+// tag gives the version its content. Where the answer leaves open whether it did, it looks before it tries again: another
+// publisher may have been at work meanwhile.
+func (p *pusher) tag(ctx context.Context) (PushResult, error) {
+	for attempt := 0; ; attempt++ {
+		err := p.to.PushReference(ctx, p.pack.index, bytes.NewReader(p.pack.indexText), p.pack.release.Version)
+		switch {
+		case err == nil:
+			return PushResult{Digest: p.pack.index.Digest}, nil
+		case isConflict(err):
+			// Somebody was faster. With the same content, perhaps.
+			return p.existing(ctx)
+		}
+		err = translate(p.repo, p.pack.release.Version, err)
+		if !leavesOpen(err) || attempt+1 == blobAttempts {
+			return PushResult{}, err
+		}
+		if err := p.client.retries.wait(ctx, backoff(attempt, nil)); err != nil {
+			return PushResult{}, err
+		}
+		there, err := p.existing(ctx)
+		if err == nil {
+			return PushResult{Digest: there.Digest}, nil
+		}
+		if !is[*NotFoundError](err) {
+			return PushResult{}, err
+		}
 	}
-	return PushResult{Digest: p.pack.index.Digest}, translate(p.repo, p.pack.release.Version, err)
+}
+
+// leavesOpen says whether a registry may or may not have done what it was asked for.
+func leavesOpen(err error) bool {
+	var unavailable *UnavailableError
+	return errors.As(err, &unavailable) && !unavailable.Timeout && (unavailable.Status == 0 || unavailable.Status >= 500)
 }
 
 // existing compares with what is published under the version; *NotFoundError if nothing is.
@@ -174,10 +203,8 @@ func (p *pusher) blob(ctx context.Context, desc v1.Descriptor) error {
 		if !is[*UnavailableError](err) || attempt+1 == blobAttempts {
 			return err
 		}
-		select {
-		case <-time.After(retry.DefaultBackoff(attempt, nil)):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := p.client.retries.wait(ctx, backoff(attempt, nil)); err != nil {
+			return err
 		}
 	}
 }

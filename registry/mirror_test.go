@@ -1,0 +1,410 @@
+package registry_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/loadr-plugins/loadr/internal/testregistry"
+	"github.com/loadr-plugins/loadr/registry"
+)
+
+// mirrored is a registry with two mirrors of it, all holding echo 1.0.0.
+type mirrored struct {
+	origin, first, second *testregistry.Registry
+	repo                  registry.Repository
+	pack                  *registry.Pack
+	client                *registry.Client
+	told                  *told
+}
+
+// told is what a client's events said.
+type told struct {
+	mu                    sync.Mutex
+	served, left, pausing []string
+}
+
+func (l *told) events() registry.Events {
+	add := func(list *[]string, format string, args ...any) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		*list = append(*list, fmt.Sprintf(format, args...))
+	}
+	return registry.Events{
+		Served:  func(_ registry.Repository, what string, m registry.Mirror) { add(&l.served, "%s from %s", what, m) },
+		Left:    func(m registry.Mirror, err error) { add(&l.left, "%s: %v", m, err) },
+		Pausing: func(_ string, pause time.Duration, why string) { add(&l.pausing, "%v %s", pause, why) },
+	}
+}
+
+func newMirrored(t *testing.T, o registry.Options, opts ...testregistry.Option) *mirrored {
+	t.Helper()
+	m := &mirrored{origin: testregistry.New(t), first: testregistry.New(t, opts...), second: testregistry.New(t), told: &told{}}
+	m.repo = repoIn(m.origin.Host())
+	m.pack = testregistry.Pack(t, testregistry.Spec{Library: strings.Repeat("a library ", 40_000)})
+	writer := newClient(t, registry.Options{Credentials: o.Credentials})
+	for _, repo := range []registry.Repository{m.repo, repoIn(m.first.Host()), {Registry: m.second.Host(), Namespace: "cache/of/team", Name: "echo"}} {
+		if _, err := writer.Push(t.Context(), repo, m.pack); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Events = m.told.events()
+	if o.Mirrors == nil {
+		o.Mirrors = map[string][]registry.Mirror{m.origin.Host(): {mirror(t, m.first.Host()), mirror(t, m.second.Host()+"/cache/of")}}
+	}
+	m.client = newClient(t, o).Impatient()
+	m.forget()
+	return m
+}
+
+func mirror(t *testing.T, location string) registry.Mirror {
+	t.Helper()
+	m, err := registry.ParseMirror(location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func (m *mirrored) forget() {
+	for _, r := range []*testregistry.Registry{m.origin, m.first, m.second} {
+		r.Take()
+	}
+}
+
+func (m *mirrored) library() v1.Descriptor { return m.pack.Release().Targets[0].Library }
+func (m *mirrored) index() string          { return m.pack.Release().Digest.String() }
+
+// readAgain reads a blob as Source asks for it: again, after a mirror served other bytes.
+func (m *mirrored) readAgain(t *testing.T, desc v1.Descriptor) (text []byte, attempts int) {
+	t.Helper()
+	for {
+		attempts++
+		text, err := tryRead(t.Context(), m.client, m.repo, desc)
+		var wrong *registry.IntegrityError
+		if errors.As(err, &wrong) && wrong.Mirror != "" && attempts < 10 {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text, attempts
+	}
+}
+
+// TestMirrorsServeBytes: what a digest names comes from the first mirror, tags and their lists from the registry.
+func TestMirrorsServeBytes(t *testing.T) {
+	m := newMirrored(t, registry.Options{})
+	if _, err := m.client.Release(t.Context(), m.repo, m.index()); err != nil {
+		t.Fatal(err)
+	}
+	m.readAgain(t, m.library())
+	expectRequests(t, m.first, "digests", "GET manifest", "GET blob")
+	expectRequests(t, m.second, "digests")
+	expectRequests(t, m.origin, "digests")
+	want := []string{m.index() + " from " + m.first.Host(), m.library().Digest.String() + " from " + m.first.Host()}
+	if !slices.Equal(m.told.served, want) {
+		t.Errorf("told %q, expected %q", m.told.served, want)
+	}
+
+	if _, err := m.client.Versions(t.Context(), m.repo); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.client.Release(t.Context(), m.repo, "1.0.0"); err != nil {
+		t.Fatal(err)
+	}
+	expectRequests(t, m.origin, "tags", "GET tags", "GET manifest")
+	expectRequests(t, m.first, "tags")
+	expectRequests(t, m.second, "tags")
+}
+
+// TestMirrorsThatFail: one that is down, lies, stays silent, refuses or lacks something is left, for the next one and at last
+// the registry; and only one that lacks something is asked again.
+func TestMirrorsThatFail(t *testing.T) {
+	flip := func(b []byte) []byte { b[len(b)/2] ^= 1; return b }
+	for name, test := range map[string]struct {
+		fault testregistry.Fault
+		again bool // asked for other things afterwards
+	}{
+		"500":            {testregistry.Fault{Status: 500}, false},
+		"429":            {testregistry.Fault{Status: 429, Header: http.Header{"Retry-After": {"30"}}}, false},
+		"401":            {testregistry.Fault{Status: 401}, false},
+		"403":            {testregistry.Fault{Status: 403, Body: `{"errors":[{"code":"DENIED"}]}`}, false},
+		"404":            {testregistry.Fault{Status: 404, Body: `{"errors":[{"code":"BLOB_UNKNOWN"}]}`}, true},
+		"a login page":   {testregistry.Fault{Status: 200, Header: http.Header{"Content-Type": {"text/html"}}, Body: "<html>"}, false},
+		"silence":        {testregistry.Fault{Delay: 20 * time.Second}, false},
+		"other bytes":    {testregistry.Fault{Alter: flip}, false},
+		"more bytes":     {testregistry.Fault{Alter: func(b []byte) []byte { return append(b, 'x') }}, false},
+		"half the bytes": {testregistry.Fault{Cut: 20}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMirrored(t, registry.Options{Idle: 400 * time.Millisecond})
+			m.first.Inject(test.fault)
+			start := time.Now()
+			if got, attempts := m.readAgain(t, m.library()); int64(len(got)) != m.library().Size || attempts > 2 {
+				t.Errorf("read %d bytes in %d attempts", len(got), attempts)
+			}
+			if len(m.first.Take()) != 1 {
+				t.Error("the mirror was not asked exactly once")
+			}
+			if _, err := m.client.Release(t.Context(), m.repo, m.index()); err != nil {
+				t.Error(err)
+			}
+			if asked := len(m.first.Take()) > 0; asked != test.again {
+				t.Errorf("the mirror was asked again: %v", asked)
+			}
+			expectRequests(t, m.second, "the second mirror", "GET blob", "GET manifest")
+			expectRequests(t, m.origin, "the registry")
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("took %v", took)
+			}
+			if len(m.told.left) != 1 != test.again || len(m.told.pausing) > 0 {
+				t.Errorf("told of mirrors left: %q, of pauses: %q", m.told.left, m.told.pausing)
+			}
+		})
+	}
+}
+
+// TestManifestsOfLyingMirrors are caught at once: a manifest is judged before it is handed on.
+func TestManifestsOfLyingMirrors(t *testing.T) {
+	m := newMirrored(t, registry.Options{})
+	m.first.Inject(testregistry.Fault{Alter: func(b []byte) []byte { return append(b, ' ') }})
+	other := testregistry.Pack(t, testregistry.Spec{Name: "echo", Extra: "# another\n"})
+	text := readIndex(t, other)
+	m.second.Inject(testregistry.Fault{Alter: func([]byte) []byte { return text }}) // a sound one, and not the one asked for
+	r, err := m.client.Release(t.Context(), m.repo, m.index())
+	if err != nil || r.Digest.String() != m.index() {
+		t.Errorf("release %v, %v", r, err)
+	}
+	expectRequests(t, m.origin, "the registry", "GET manifest")
+}
+
+func readIndex(t *testing.T, p *registry.Pack) []byte {
+	t.Helper()
+	server := testregistry.New(t)
+	if _, err := newClient(t, registry.Options{}).Push(t.Context(), repoIn(server.Host()), p); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get("http://" + server.Host() + "/v2/team/echo/manifests/1.0.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// TestAllMirrorsLie: the registry has the last word, and when it lies too that is final.
+func TestAllMirrorsLie(t *testing.T) {
+	m := newMirrored(t, registry.Options{})
+	flip := func(b []byte) []byte { b[0] ^= 1; return b }
+	for _, r := range []*testregistry.Registry{m.first, m.second} {
+		r.Inject(testregistry.Fault{Alter: flip})
+	}
+	if _, attempts := m.readAgain(t, m.library()); attempts != 3 {
+		t.Errorf("%d attempts, expected one at each place", attempts)
+	}
+	m.origin.Inject(testregistry.Fault{Alter: flip})
+	_, err := tryRead(t.Context(), m.client, m.repo, m.library())
+	if e := expectError[*registry.IntegrityError](t, "everybody lies", err); e != nil && e.Mirror != "" {
+		t.Errorf("blamed on %s", e.Mirror)
+	}
+}
+
+// TestMirrorDown: nobody listens, and dozens of downloads pay for that once.
+func TestMirrorDown(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := l.Addr().String()
+	l.Close()
+	origin := testregistry.New(t)
+	repo, log := repoIn(origin.Host()), &told{}
+	client := newClient(t, registry.Options{Events: log.events(), Mirrors: map[string][]registry.Mirror{origin.Host(): {mirror(t, down)}}})
+	pack := testregistry.Pack(t, testregistry.Spec{})
+	if _, err := client.Push(t.Context(), repo, pack); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		readAll(t, client, repo, pack.Release().Targets[0].Library)
+	}
+	if len(log.left) != 1 || len(log.served) > 0 {
+		t.Errorf("left %q, served %q", log.left, log.served)
+	}
+	origin.Inject(testregistry.Fault{Status: 404, Body: "<html>"})
+	_, err = client.Release(t.Context(), repo, pack.Release().Digest.String())
+	expectError[*registry.NotFoundError](t, "gone", err)
+	origin.Heal()
+	origin.Inject(testregistry.Fault{Status: 400})
+	_, err = client.Release(t.Context(), repo, pack.Release().Digest.String())
+	if e := expectError[*registry.UnavailableError](t, "nobody has it", err); e != nil && (len(e.Mirrors) != 1 || !strings.Contains(e.Error(), down)) {
+		t.Errorf("%v does not tell of the mirror: %q", e, e.Mirrors)
+	}
+}
+
+// TestMirrorBreaks: a download that breaks off goes on at the next place, from the byte reached.
+func TestMirrorBreaks(t *testing.T) {
+	m := newMirrored(t, registry.Options{})
+	want := readAll(t, newClient(t, registry.Options{}), m.repo, m.library())
+	m.forget()
+	m.first.Inject(testregistry.Fault{Match: "GET blob", Cut: len(want) / 3})
+	m.second.Inject(testregistry.Fault{Match: "GET blob", Cut: len(want) / 3, Whole: true})
+	got := readAll(t, m.client, m.repo, m.library())
+	if !bytes.Equal(got, want) {
+		t.Error("the download pieced together differs")
+	}
+	for what, r := range map[string]*testregistry.Registry{"first": m.first, "second": m.second, "origin": m.origin} {
+		expectRequests(t, r, what, "GET blob")
+	}
+	if len(m.told.left) != 2 {
+		t.Errorf("left: %q", m.told.left)
+	}
+}
+
+// TestMirrorLiesAndBreaks: the registry served the rest correctly and must not be blamed.
+func TestMirrorLiesAndBreaks(t *testing.T) {
+	m := newMirrored(t, registry.Options{})
+	m.second.Inject(testregistry.Fault{Status: 404, Body: "{}"})
+	m.first.Inject(testregistry.Fault{Match: "GET blob", Cut: 100, Alter: func(b []byte) []byte { b[0] ^= 1; return b }})
+	_, err := tryRead(t.Context(), m.client, m.repo, m.library())
+	if e := expectError[*registry.IntegrityError](t, "a wrong beginning", err); e != nil && e.Mirror != m.first.Host() {
+		t.Errorf("blamed on %q", e.Mirror)
+	}
+	readAll(t, m.client, m.repo, m.library())
+}
+
+// TestMirrorMayResolve: only a mirror that is allowed to is asked what a tag names, and pushing never asks one.
+func TestMirrorMayResolve(t *testing.T) {
+	m := newMirrored(t, registry.Options{})
+	trusted := mirror(t, m.first.Host())
+	trusted.Resolve = true
+	client := newClient(t, registry.Options{Mirrors: map[string][]registry.Mirror{m.origin.Host(): {mirror(t, m.second.Host()+"/cache/of"), trusted}}})
+	if got, err := client.Versions(t.Context(), m.repo); err != nil || !slices.Contains(got, "1.0.0") {
+		t.Errorf("versions %v, %v", got, err)
+	}
+	if _, err := client.Release(t.Context(), m.repo, "1.0.0"); err != nil {
+		t.Error(err)
+	}
+	expectRequests(t, m.first, "tags", "GET tags", "GET manifest")
+	expectRequests(t, m.second, "tags")
+	expectRequests(t, m.origin, "tags")
+
+	// What the mirror does not have is for the registry to say.
+	unknown := registry.Repository{Registry: m.origin.Host(), Namespace: "team", Name: "unknown"}
+	_, err := client.Versions(t.Context(), unknown)
+	expectError[*registry.NotFoundError](t, "unknown to both", err)
+	expectRequests(t, m.origin, "an unknown name", "GET tags")
+
+	m.forget()
+	next := testregistry.Pack(t, testregistry.Spec{Version: "1.1.0"})
+	if _, err := client.Push(t.Context(), m.repo, next); err != nil {
+		t.Fatal(err)
+	}
+	expectRequests(t, m.first, "push")
+	expectRequests(t, m.second, "push")
+}
+
+// TestMirrorCredentials: a mirror gets its own login and never the registry's.
+func TestMirrorCredentials(t *testing.T) {
+	store := credentialsFor("", "", "")
+	m := newMirrored(t, registry.Options{Credentials: store})
+	private := testregistry.New(t, testregistry.Tokens("ann", "secret"))
+	writer := newClient(t, registry.Options{Credentials: credentialsFor(private.Host(), "ann", "secret")})
+	if _, err := writer.Push(t.Context(), repoIn(private.Host()), m.pack); err != nil {
+		t.Fatal(err)
+	}
+	mirrors := map[string][]registry.Mirror{m.origin.Host(): {mirror(t, private.Host())}}
+	log := &told{}
+	read := func(host string) {
+		client := newClient(t, registry.Options{Mirrors: mirrors, Events: log.events(), Credentials: credentialsFor(host, "ann", "secret")})
+		ctx := registry.WithRepositories(t.Context(), []registry.Repository{m.repo, {Registry: m.repo.Registry, Namespace: "team", Name: "other"}})
+		stream, err := client.Fetch(ctx, m.repo, m.library())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stream.Close()
+		if _, err := io.Copy(io.Discard, stream); err != nil {
+			t.Error(err)
+		}
+	}
+	read(private.Host())
+	if len(log.served) != 1 || len(log.left) > 0 {
+		t.Errorf("with a login: served %q, left %q", log.served, log.left)
+	}
+	read(m.origin.Host())
+	if len(log.served) != 1 || len(log.left) != 1 || !strings.Contains(log.left[0], "not logged in") {
+		t.Errorf("without one: served %q, left %q", log.served, log.left)
+	}
+}
+
+// TestMirrorsNeedTLS: a mirror is spoken to without TLS only where it is listed for that.
+func TestMirrorsNeedTLS(t *testing.T) {
+	transport := &recorded{}
+	library := testregistry.Pack(t, testregistry.Spec{}).Release().Targets[0].Library
+	mirrors := map[string][]registry.Mirror{"registry.example": {mirror(t, "a.example"), mirror(t, "b.example:5000/x")}}
+	client := newClient(t, registry.Options{Transport: transport, Mirrors: mirrors, PlainHTTP: []string{"b.example:5000"}})
+	_, err := client.Fetch(t.Context(), repoIn("registry.example"), library)
+	expectError[*registry.UnavailableError](t, "fetch", err)
+	want := []string{"https://a.example", "http://b.example:5000", "https://registry.example"}
+	if !slices.Equal(transport.asked, want) {
+		t.Errorf("asked %v, expected %v", transport.asked, want)
+	}
+}
+
+// TestMirrorCancelled: the end of the context is nobody's fault.
+func TestMirrorCancelled(t *testing.T) {
+	m := newMirrored(t, registry.Options{})
+	m.first.Inject(testregistry.Fault{Delay: 20 * time.Second})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := tryRead(ctx, m.client, m.repo, m.library()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if len(m.told.left) > 0 || len(m.second.Take())+len(m.origin.Take()) > 0 || time.Since(start) > 5*time.Second {
+		t.Errorf("left %q after %v", m.told.left, time.Since(start))
+	}
+}
+
+func TestParseMirror(t *testing.T) {
+	for text, want := range map[string]registry.Mirror{
+		"mirror.example":             {Host: "mirror.example"},
+		"Mirror.example:5000/a/b":    {Host: "mirror.example:5000", Prefix: "a/b"},
+		"[::1]:5000":                 {Host: "[::1]:5000"},
+		"127.0.0.1:5000/docker.io_x": {Host: "127.0.0.1:5000", Prefix: "docker.io_x"},
+	} {
+		if got, err := registry.ParseMirror(text); err != nil || got != want {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"https://mirror.example": "without https://",
+		"mirror":                 "expected a host with a dot or a port",
+		"":                       "expected host",
+		"mirror.example/":        "expected lower-case",
+		"mirror.example/A":       "expected lower-case",
+		"local":                  "directory registry",
+		"local/x":                "directory registry",
+		"user@mirror.example":    "expected host",
+	} {
+		if _, err := registry.ParseMirror(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, expected %q in it", text, err, want)
+		}
+	}
+}
