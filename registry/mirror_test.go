@@ -320,35 +320,41 @@ func TestMirrorMayResolve(t *testing.T) {
 	expectRequests(t, m.second, "push")
 }
 
-// TestMirrorCredentials: a mirror gets its own login and never the registry's.
+// TestMirrorCredentials: a mirror gets its own login and never the registry's, and one token request for all repositories
+// that were announced.
 func TestMirrorCredentials(t *testing.T) {
-	store := credentialsFor("", "", "")
-	m := newMirrored(t, registry.Options{Credentials: store})
+	origin := testregistry.New(t)
 	private := testregistry.New(t, testregistry.Tokens("ann", "secret"))
+	names, packs := []string{"echo", "other"}, map[string]*registry.Pack{}
 	writer := newClient(t, registry.Options{Credentials: credentialsFor(private.Host(), "ann", "secret")})
-	if _, err := writer.Push(t.Context(), repoIn(private.Host()), m.pack); err != nil {
-		t.Fatal(err)
-	}
-	mirrors := map[string][]registry.Mirror{m.origin.Host(): {mirror(t, private.Host())}}
-	log := &told{}
-	read := func(host string) {
-		client := newClient(t, registry.Options{Mirrors: mirrors, Events: log.events(), Credentials: credentialsFor(host, "ann", "secret")})
-		ctx := registry.WithRepositories(t.Context(), []registry.Repository{m.repo, {Registry: m.repo.Registry, Namespace: "team", Name: "other"}})
-		stream, err := client.Fetch(ctx, m.repo, m.library())
-		if err != nil {
-			t.Fatal(err)
+	var repos []registry.Repository
+	for _, name := range names {
+		packs[name] = testregistry.Pack(t, testregistry.Spec{Name: name, Library: name})
+		for host, namespace := range map[string]string{origin.Host(): "team", private.Host(): "cache/team"} {
+			if _, err := writer.Push(t.Context(), registry.Repository{Registry: host, Namespace: namespace, Name: name}, packs[name]); err != nil {
+				t.Fatal(err)
+			}
 		}
-		defer stream.Close()
-		if _, err := io.Copy(io.Discard, stream); err != nil {
-			t.Error(err)
+		repos = append(repos, registry.Repository{Registry: origin.Host(), Namespace: "team", Name: name})
+	}
+	private.TakeTokens()
+	mirrors := map[string][]registry.Mirror{origin.Host(): {mirror(t, private.Host()+"/cache")}}
+	log := &told{}
+	read := func(login string) {
+		client := newClient(t, registry.Options{Mirrors: mirrors, Events: log.events(), Credentials: credentialsFor(login, "ann", "secret")})
+		ctx := registry.WithRepositories(t.Context(), repos)
+		for _, repo := range repos {
+			if _, err := tryRead(ctx, client, repo, packs[repo.Name].Release().Targets[0].Library); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 	read(private.Host())
-	if len(log.served) != 1 || len(log.left) > 0 {
-		t.Errorf("with a login: served %q, left %q", log.served, log.left)
+	if n := private.TakeTokens(); len(log.served) != 2 || len(log.left) > 0 || n != 1 {
+		t.Errorf("with a login: served %q, left %q, %d tokens", log.served, log.left, n)
 	}
-	read(m.origin.Host())
-	if len(log.served) != 1 || len(log.left) != 1 || !strings.Contains(log.left[0], "not logged in") {
+	read(origin.Host())
+	if len(log.served) != 2 || len(log.left) != 2 || !strings.Contains(log.left[0], "not logged in") {
 		t.Errorf("without one: served %q, left %q", log.served, log.left)
 	}
 }
