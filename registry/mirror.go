@@ -63,14 +63,18 @@ type place struct {
 	mirror *Mirror // nil: the registry itself
 }
 
-// places are where content of a repository is asked for, one after the other: its registry's mirrors in their order, as far
-// as none of them has failed yet, and then the registry. mutable is for what has no digest: tags, and lists of them.
-func (c *Client) places(ctx context.Context, repo Repository, mutable bool) ([]place, error) {
+// places are where a blob is asked for, one after the other: the mirrors, and then the registry itself.
+func (c *Client) places(ctx context.Context, repo Repository) ([]place, error) {
 	origin, err := c.open(repo)
 	if err != nil {
 		return nil, err
 	}
-	var out []place
+	return append(c.mirrorsOf(ctx, repo, false), place{repo: origin}), nil
+}
+
+// mirrorsOf are the mirrors of a repository in their order, as far as they have not failed yet. mutable is for what has no
+// digest: tags, and lists of them.
+func (c *Client) mirrorsOf(ctx context.Context, repo Repository, mutable bool) (out []place) {
 	for _, m := range c.options.Mirrors[repo.Registry] {
 		if mutable && !m.Resolve || isOriginOnly(ctx) || c.leftBecause(m, repo) != nil {
 			continue
@@ -79,7 +83,7 @@ func (c *Client) places(ctx context.Context, repo Repository, mutable bool) ([]p
 		r.Reference = orasregistry.Reference{Registry: m.Host, Repository: m.path(repo)}
 		out = append(out, place{r, &m})
 	}
-	return append(out, place{repo: origin}), nil
+	return out
 }
 
 type originOnlyKey struct{}
@@ -94,22 +98,18 @@ func isOriginOnly(ctx context.Context) bool { return ctx.Value(originOnlyKey{}) 
 // read does one exchange with the first place that answers it well. do judges the answer, digest included, and may be called
 // several times.
 func (c *Client) read(ctx context.Context, repo Repository, what string, mutable bool, do func(context.Context, *remote.Repository) error) error {
-	places, err := c.places(ctx, repo, mutable)
-	if err != nil {
-		return err
-	}
-	for _, p := range places {
-		err = c.exchange(p.scoped(ctx, repo), p.repo, do)
-		if p.mirror == nil || ctx.Err() != nil {
-			break
-		}
-		if err == nil {
+	for _, p := range c.mirrorsOf(ctx, repo, mutable) {
+		err := c.exchange(p.scoped(ctx, repo), p.repo, do)
+		switch {
+		case err == nil:
 			c.options.Events.served(repo, what, *p.mirror)
 			return nil
+		case ctx.Err() != nil:
+			return translate(repo, what, err)
 		}
 		c.leave(*p.mirror, repo, what, err)
 	}
-	return c.failed(repo, what, err)
+	return c.failed(repo, what, c.ask(ctx, repo, do))
 }
 
 // failed is translate with what became of the mirrors: a registry that is not reached is only half of the story then.

@@ -155,7 +155,7 @@ func (c *Client) Fetch(ctx context.Context, repo Repository, desc v1.Descriptor)
 	if desc.Digest.Validate() != nil || desc.Digest.Algorithm() != digest.SHA256 || desc.Size < 0 || desc.Size > MaxLibrary {
 		return nil, &InvalidArtifactError{object, fmt.Sprintf("blob %q of %d bytes: expected sha256:<64 hex digits> and at most %d bytes", desc.Digest, desc.Size, int64(MaxLibrary))}
 	}
-	places, err := c.places(ctx, repo, false)
+	places, err := c.places(ctx, repo)
 	if err != nil {
 		return nil, err
 	}

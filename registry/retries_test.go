@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -217,4 +218,30 @@ func TestResumeCancelled(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 5*time.Second {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
+}
+
+// TestSlowReader: the time that a reader takes between its reads is not the registry's silence.
+func TestSlowReader(t *testing.T) {
+	server := testregistry.New(t)
+	client := newClient(t, registry.Options{Idle: 200 * time.Millisecond})
+	noise := make([]byte, 8<<20) // more than the system's buffers hold
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	pack := testregistry.Pack(t, testregistry.Spec{Library: string(noise)})
+	if _, err := client.Push(t.Context(), repoIn(server.Host()), pack); err != nil {
+		t.Fatal(err)
+	}
+	server.Take()
+	stream, err := client.Fetch(t.Context(), repoIn(server.Host()), pack.Release().Targets[0].Library)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	if _, err := io.CopyN(io.Discard, stream, 1000); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(600 * time.Millisecond)
+	if _, err := io.Copy(io.Discard, stream); err != nil {
+		t.Error(err)
+	}
+	expectRequests(t, server, "a slow reader", "GET blob")
 }

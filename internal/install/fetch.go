@@ -21,6 +21,11 @@ import (
 // defaultConcurrency hides round trips of 50 ms behind each other without troubling a registry.
 const defaultConcurrency = 16
 
+// decodeAtOnce bounds the memory of an install, whatever the concurrency: a decoder keeps a window of some megabytes of what it
+// has decoded. Libraries that wait for one have been asked for meanwhile. It is not fewer, because over a long line each
+// connection is slow at first.
+const decodeAtOnce = 8
+
 // limit bounds what is done at once.
 func (in *Installer) limit() int {
 	if in.Concurrency > 0 {
@@ -114,6 +119,7 @@ func (in *Installer) fetch(ctx context.Context, items []*item) error {
 	if err := in.missing(items); err != nil {
 		return err
 	}
+	in.decoding = make(chan struct{}, decodeAtOnce)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(in.limit())
 	for _, it := range items {
@@ -154,6 +160,12 @@ func (in *Installer) fetchLibrary(ctx context.Context, it *item) (err error) {
 	it.library, err = in.download(ctx, it, it.libraryBlob(), desc, func(w io.Writer, wire io.Reader) (err error) {
 		progress := in.Events.fetching(it.plugin.Name+" "+it.plugin.Version, desc.Size)
 		defer func() { progress.Done(err == nil) }()
+		select {
+		case in.decoding <- struct{}{}:
+			defer func() { <-in.decoding }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		return registry.Decompress(w, &counter{wire, progress}, desc.MediaType)
 	})
 	if err != nil {

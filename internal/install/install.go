@@ -30,6 +30,8 @@ type Installer struct {
 	plugins *plugindir.Dir
 	state   *plugindir.State // as begin found it
 	offline bool
+	// decoding is held by those who decompress.
+	decoding chan struct{}
 }
 
 // Machine describes where plugins will run.
