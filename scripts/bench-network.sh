@@ -2,7 +2,7 @@
 # Compares what fetching plugins from a distant registry costs loadr, oras and crane, in one run: time, requests, memory. The
 # registry is on loopback and answers 50 ms late. Needs a C compiler; oras and crane as scripts/tools.sh fetches them, or on PATH.
 # Arguments go to the benchmark: ./scripts/bench-network.sh -rounds 1 -big 0
-# Not part of the tests: what a shared machine measures is no reason to fail. docs/performance.md has results.
+# Not part of the tests: what a shared machine measures is no reason to fail. docs/network.md has results.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 parts=$PWD/.cache/bench

@@ -1,7 +1,7 @@
 //go:build unix
 
 // Command network compares what fetching many plugins from a distant registry costs loadr with what it costs oras and crane.
-// scripts/bench-network.sh builds the parts and runs it; docs/performance.md has results.
+// scripts/bench-network.sh builds the parts and runs it; docs/network.md has results.
 //
 // The registry is this process, on loopback, over a folder that loadr published to. It answers every request, and the first
 // one of every connection once more, only after a delay. All programs are asked for the same blobs in turns, round by round,
