@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -413,4 +414,24 @@ func TestParseMirror(t *testing.T) {
 			t.Errorf("%q: %v, expected %q in it", text, err, want)
 		}
 	}
+}
+
+// FuzzMirror: what is accepted is a host and a path that a URL can hold, and is read the same again.
+func FuzzMirror(f *testing.F) {
+	for _, seed := range []string{"mirror.example", "mirror.example:5000/a/b", "[::1]:5000", "https://x.example", "local", "a.b/../c", "a.b//c", "a.b/c?d"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := registry.ParseMirror(text)
+		if err != nil {
+			return
+		}
+		u, err := url.Parse("https://" + m.String() + "/v2/")
+		if err != nil || u.Host != m.Host || u.User != nil || u.RawQuery+u.Fragment != "" || strings.Contains(u.Path, "..") {
+			t.Errorf("%q: %+v is no part of an address: %v", text, m, err)
+		}
+		if again, err := registry.ParseMirror(m.String()); err != nil || again != m {
+			t.Errorf("%q: %+v is read again as %+v, %v", text, m, again, err)
+		}
+	})
 }

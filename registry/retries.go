@@ -102,20 +102,23 @@ func brokeOff(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
-// retryAfter is how long a response asks to be left alone: seconds, or a date. 0 when it does not say.
+// longest is what longer times to wait are taken for: nobody waits so long, and sums don't overflow.
+const longest = 365 * 24 * time.Hour
+
+// retryAfter is how long a response asks to be left alone, in seconds or until a date. 0 when it does not say.
 func retryAfter(resp *http.Response, now time.Time) time.Duration {
 	if resp == nil {
 		return 0
 	}
 	text := strings.TrimSpace(resp.Header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil {
-		return time.Duration(min(seconds, 1<<31)) * time.Second
+		return time.Duration(min(seconds, uint64(longest/time.Second))) * time.Second
 	}
 	at, err := http.ParseTime(text)
 	if err != nil {
 		return 0
 	}
-	return max(at.Sub(now), 0)
+	return min(max(at.Sub(now), 0), longest)
 }
 
 func reason(resp *http.Response, err error) string {
