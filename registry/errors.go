@@ -68,7 +68,9 @@ type UnavailableError struct {
 	Timeout  bool   `json:"timeout"`
 	// Mirrors is what became of those of its mirrors that failed before, one line each.
 	Mirrors []string `json:"mirrors,omitempty"`
-	Cause   error    `json:"-"`
+	// Unasked: it has mirrors that are not allowed to answer this, which has no digest.
+	Unasked bool  `json:"-"`
+	Cause   error `json:"-"`
 }
 
 func (e *UnavailableError) Error() string {
@@ -87,6 +89,8 @@ func (e *UnavailableError) Unwrap() error { return e.Cause }
 // Hint says what to look at.
 func (e *UnavailableError) Hint() string {
 	switch {
+	case e.Unasked:
+		return "its mirrors serve what a lock names; to let those that you trust say which versions there are, set resolve = true in config.toml"
 	case e.Status >= 500 || e.Status == http.StatusTooManyRequests:
 		return "the registry is overloaded or broken: try again later"
 	case e.Status >= 400 && e.Status != http.StatusNotFound:

@@ -109,7 +109,12 @@ func (c *Client) read(ctx context.Context, repo Repository, what string, mutable
 		}
 		c.leave(*p.mirror, repo, what, err)
 	}
-	return c.failed(repo, what, c.ask(ctx, repo, do))
+	err := c.failed(repo, what, c.ask(ctx, repo, do))
+	var unavailable *UnavailableError
+	if mutable && !isOriginOnly(ctx) && errors.As(err, &unavailable) {
+		unavailable.Unasked = slices.ContainsFunc(c.options.Mirrors[repo.Registry], func(m Mirror) bool { return !m.Resolve })
+	}
+	return err
 }
 
 // failed is translate with what became of the mirrors: a registry that is not reached is only half of the story then.

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/loadr-plugins/loadr/internal/config"
@@ -39,6 +40,26 @@ func mirrorsOf(c *config.Config) (map[string][]registry.Mirror, error) {
 	return out, nil
 }
 
+// lateWarnings are for a result in JSON: they came up while it was being made. Safe for concurrent use.
+type lateWarnings struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (w *lateWarnings) add(message string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = append(w.list, message)
+}
+
+func (w *lateWarnings) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	taken := w.list
+	w.list = nil
+	return taken
+}
+
 // noticeable is the pause that people are told about; shorter ones --verbose tells.
 const noticeable = 2 * time.Second
 
@@ -60,7 +81,11 @@ func (a *app) network() registry.Events {
 		},
 		Left: func(mirror registry.Mirror, err error) {
 			if wrong := (*registry.IntegrityError)(nil); errors.As(err, &wrong) {
-				a.warn("mirror " + mirror.String() + " served other bytes than asked for, and is not asked again: " + err.Error())
+				message := "mirror " + mirror.String() + " served other bytes than asked for, and is not asked again: " + err.Error()
+				a.warn(message)
+				if a.json {
+					a.late.add(message)
+				}
 				return
 			}
 			a.detail("mirror %s is not asked again: %s", mirror, clean(err.Error()))
