@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -129,7 +130,10 @@ func (in *Installer) fetch(ctx context.Context, items []*item) error {
 		group.Go(func() error { return in.fetchConfig(ctx, it) })
 		group.Go(func() error { return in.fetchLibrary(ctx, it) })
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil || !slices.ContainsFunc(items, func(it *item) bool { return !it.unchanged }) {
+		return err
+	}
+	return in.Cache.Sync()
 }
 
 // fetchConfig reads what the publisher says about the library, and holds it against the lock.
