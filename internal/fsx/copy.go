@@ -37,7 +37,7 @@ func fill(ctx context.Context, out, in *os.File, also io.Writer) (n int64, err e
 		// Hash what dst holds, not src, which may have been written to since.
 		n, err = Copy(ctx, tee(io.Discard, also), out)
 	} else {
-		n, err = Copy(ctx, tee(out, also), in)
+		n, err = Copy(ctx, tee(&eager{file: out}, also), in)
 	}
 	if err != nil {
 		return n, err

@@ -20,6 +20,7 @@ const (
 // file system. It is not safe for concurrent use.
 type Temp struct {
 	file *os.File
+	to   eager
 	path string
 }
 
@@ -36,12 +37,12 @@ func Create(path string, perm fs.FileMode) (*Temp, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Temp{f, path}, nil
+		return &Temp{f, eager{file: f}, path}, nil
 	}
 }
 
 // Write appends to the file.
-func (t *Temp) Write(p []byte) (int, error) { return t.file.Write(p) }
+func (t *Temp) Write(p []byte) (int, error) { return t.to.Write(p) }
 
 // Commit makes the file durable and gives it its path. After an error nothing of it is left and the path holds what it
 // held before, except when only the last step failed, the sync of the folder: then the file is there.
