@@ -157,6 +157,33 @@ func TestMirrorMayResolve(t *testing.T) {
 	expectRequests(t, m.second, "push")
 }
 
+// TestForeignRegistryAsMirror: Debian's docker-registry serves what was published elsewhere, and goes on with a download that
+// another mirror broke off.
+func TestForeignRegistryAsMirror(t *testing.T) {
+	m := newMirrored(t, registry.Options{})
+	foreign := testregistry.Debian(t)
+	if _, err := newClient(t, registry.Options{}).Push(t.Context(), repoIn(foreign), m.pack); err != nil {
+		t.Fatal(err)
+	}
+	log := &told{}
+	client := newClient(t, registry.Options{Events: log.events(), Mirrors: map[string][]registry.Mirror{
+		m.origin.Host(): {mirror(t, m.first.Host()), mirror(t, foreign)},
+	}})
+	m.forget()
+	m.first.Inject(testregistry.Fault{Match: "GET blob", Cut: int(m.library().Size / 2)})
+	m.first.Inject(testregistry.Fault{Match: "GET manifest", Status: 503})
+	if got := readAll(t, client, m.repo, m.library()); int64(len(got)) != m.library().Size {
+		t.Errorf("%d bytes", len(got))
+	}
+	if _, err := client.Release(t.Context(), m.repo, m.index()); err != nil {
+		t.Error(err)
+	}
+	expectRequests(t, m.origin, "the registry")
+	if len(log.left) != 1 || !slices.Contains(log.served, m.index()+" from "+foreign) {
+		t.Errorf("left %q, served %q", log.left, log.served)
+	}
+}
+
 // TestMirrorCredentials: a mirror gets its own login and never the registry's, and one token request for all repositories
 // that were announced.
 func TestMirrorCredentials(t *testing.T) {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -244,4 +246,31 @@ func TestSlowReader(t *testing.T) {
 		t.Error(err)
 	}
 	expectRequests(t, server, "a slow reader", "GET blob")
+}
+
+// TestErrorsWorthRetrying counts the tries after each kind of error that a transport gives.
+func TestErrorsWorthRetrying(t *testing.T) {
+	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+	for name, test := range map[string]struct {
+		err   error
+		tries int
+	}{
+		"refused":               {dial(syscall.ECONNREFUSED), 3},
+		"unreachable":           {dial(syscall.EHOSTUNREACH), 3},
+		"name server down":      {dial(&net.DNSError{Err: "server misbehaving", IsTemporary: true}), 3},
+		"no such name":          {dial(&net.DNSError{Err: "no such host", IsNotFound: true}), 1},
+		"ended":                 {io.EOF, 6},
+		"ended in the middle":   {io.ErrUnexpectedEOF, 6},
+		"reset":                 {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, 6},
+		"a certificate, say":    {errors.New("x509: certificate signed by unknown authority"), 1},
+		"an answer that is odd": {&net.OpError{Op: "remote error", Err: errors.New("tls: handshake failure")}, 1},
+	} {
+		tries := 0
+		transport := roundTripper(func(*http.Request) (*http.Response, error) { tries++; return nil, test.err })
+		_, err := newClient(t, registry.Options{Transport: transport}).Impatient().Versions(t.Context(), repoIn("registry.example"))
+		expectError[*registry.UnavailableError](t, name, err)
+		if tries != test.tries {
+			t.Errorf("%s: tried %d times, expected %d", name, tries, test.tries)
+		}
+	}
 }
