@@ -429,3 +429,18 @@ func TestMessages(t *testing.T) {
 		}
 	}
 }
+
+// TestSync has nothing to do before anything was fetched, and leaves what was fetched as it is.
+func TestSync(t *testing.T) {
+	c := Open(filepath.Join(t.TempDir(), "cache"))
+	if err := c.Sync(); err != nil {
+		t.Errorf("an empty cache: %v", err)
+	}
+	b := Blob{Digest: digest.FromString("x"), Size: 1}
+	if _, _, err := c.Get(t.Context(), b, func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, "x"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Sync(); err != nil || !c.Has(b) {
+		t.Errorf("%v, has %v", err, c.Has(b))
+	}
+}

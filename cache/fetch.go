@@ -37,7 +37,7 @@ func (c *Cache) fetch(ctx context.Context, path string, b Blob, fill func(contex
 	if err := w.finish(); err != nil {
 		return err
 	}
-	if err := temp.Commit(); err != nil {
+	if err := temp.Place(); err != nil {
 		return &WriteError{c.root, err}
 	}
 	return nil

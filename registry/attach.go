@@ -159,7 +159,7 @@ func (a *attacher) pushBlobs(ctx context.Context) error {
 	for d, content := range a.blobs {
 		desc := v1.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: int64(len(content))}
 		group.Go(func() error {
-			return pushBlob(ctx, a.repo, a.to, desc, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })
+			return a.client.pushBlob(ctx, a.repo, a.to, desc, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })
 		})
 	}
 	return group.Wait()

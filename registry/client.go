@@ -15,7 +15,6 @@ import (
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/credentials"
-	"oras.land/oras-go/v2/registry/remote/retry"
 
 	"github.com/loadr-plugins/loadr/registry/directory"
 )
@@ -36,7 +35,7 @@ type Source interface {
 	// Status reads what was said about a release, by its index's digest, after it was published: whether it was withdrawn.
 	Status(ctx context.Context, repo Repository, version digest.Digest) (*Status, error)
 	// Fetch streams one blob. Length and digest are verified while it is read; a wrong one is an *IntegrityError in place
-	// of io.EOF, and a longer one stops at the length.
+	// of io.EOF, and a longer one stops at the length. Where that error names a mirror, calling Fetch again asks elsewhere.
 	Fetch(ctx context.Context, repo Repository, desc v1.Descriptor) (io.ReadCloser, error)
 }
 
@@ -64,13 +63,20 @@ type Options struct {
 	Note string
 	// Idle is how long a registry may be silent before that is an *UnavailableError; 0: one minute.
 	Idle time.Duration
+	// Mirrors are asked before the registry that they are listed under, in their order.
+	Mirrors map[string][]Mirror
+	// Events tell what goes on.
+	Events Events
 }
 
 // Client reads and writes registries, the directory registry among them. It is safe for concurrent use.
 type Client struct {
-	options   Options
-	transport *retry.Transport
-	remote    *auth.Client
+	options Options
+	retries *retrying
+	remote  *auth.Client
+	mirrors *auth.Client // asks once
+	// left knows the mirrors that are not asked any more, and why.
+	left sync.Map
 	// oneByOne knows the hosts that want a token for each repository.
 	oneByOne sync.Map
 
@@ -94,10 +100,16 @@ func New(o Options) *Client {
 		o.Transport = defaultTransport()
 	}
 	c := &Client{options: o}
-	c.transport = newTransport(o, c.plain)
-	c.remote = &auth.Client{Client: &http.Client{Transport: c.transport}, Cache: newTokenCache(), Credential: c.credential}
-	c.remote.SetUserAgent(o.UserAgent)
+	c.retries = &retrying{guarded(o, o.Idle, c.plain), o.Events, 1}
+	c.remote = c.authenticated(c.retries)
+	c.mirrors = c.authenticated(guarded(o, min(o.Idle, mirrorIdle), c.plain))
 	return c
+}
+
+func (c *Client) authenticated(next http.RoundTripper) *auth.Client {
+	a := &auth.Client{Client: &http.Client{Transport: next}, Cache: newTokenCache(), Credential: c.credential}
+	a.SetUserAgent(c.options.UserAgent)
+	return a
 }
 
 // Close ends idle connections and the serving of the directory registry.
@@ -173,8 +185,7 @@ func serveInProcess(handler http.Handler) *inProcess {
 	return p
 }
 
-// through makes a client of connections within this machine. Nothing answers slowly there, and nothing is worth a retry:
-// no retry.Transport.
+// through makes a client of connections within this machine. Nothing answers slowly there, and nothing is worth a retry.
 func through(dial dialFunc) *inProcess {
 	return &inProcess{client: &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 64, DisableCompression: true}}}
 }

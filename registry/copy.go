@@ -86,7 +86,7 @@ func (c *Client) writing(ctx context.Context, registry string) (to *Client, rele
 	if err != nil {
 		return nil, nil, err
 	}
-	to = &Client{options: c.options, reader: connection.inProcess}
+	to = &Client{options: c.options, retries: c.retries, reader: connection.inProcess}
 	to.localOnce.Do(func() {})
 	return to, connection.close, nil
 }
@@ -169,7 +169,7 @@ func (c *copying) inParallel(ctx context.Context, n int, do func(ctx context.Con
 }
 
 func (c *copying) blob(ctx context.Context, desc v1.Descriptor) error {
-	return pushBlob(ctx, c.repo, c.to, desc, func() (io.ReadCloser, error) { return c.from.Fetch(ctx, c.From, desc) })
+	return c.client.pushBlob(ctx, c.repo, c.to, desc, func() (io.ReadCloser, error) { return c.from.Fetch(ctx, c.From, desc) })
 }
 
 func (c *copying) document(ctx context.Context, doc Document) error {

@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -28,11 +29,14 @@ func Decompress(out io.Writer, wire io.Reader, mediaType string) error {
 }
 
 func decompressZstd(out io.Writer, wire io.Reader) error {
-	frames, err := zstd.NewReader(wire, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	frames, err := newDecoder(wire)
 	if err != nil {
 		return err
 	}
-	defer frames.Close()
+	defer func() {
+		_ = frames.Reset(nil) // lets go of wire; it never fails
+		decoders.Put(frames)
+	}()
 	sink := &sink{to: out}
 	_, err = io.Copy(sink, frames)
 	if sink.err != nil {
@@ -47,6 +51,17 @@ func decompressZstd(out io.Writer, wire io.Reader) error {
 		return &InvalidArtifactError{"library blob", fmt.Sprintf("expected zstd: %v", err)}
 	}
 	return nil
+}
+
+// decoders that are not in use. Each has a window of megabytes, which is worth keeping from one plugin to the next.
+var decoders sync.Pool
+
+func newDecoder(wire io.Reader) (*zstd.Decoder, error) {
+	if d, ok := decoders.Get().(*zstd.Decoder); ok {
+		return d, d.Reset(wire)
+	}
+	// With a concurrency of 1 a decoder has no goroutines, so that the collector may take it.
+	return zstd.NewReader(wire, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 }
 
 // sink keeps the error of the writer apart from those of reading.

@@ -66,14 +66,22 @@ type UnavailableError struct {
 	Registry string `json:"registry"`
 	Status   int    `json:"status"` // of the HTTP response; 0 when there was none
 	Timeout  bool   `json:"timeout"`
-	Cause    error  `json:"-"`
+	// Mirrors is what became of those of its mirrors that failed before, one line each.
+	Mirrors []string `json:"mirrors,omitempty"`
+	// Unasked: it has mirrors that are not allowed to answer this, which has no digest.
+	Unasked bool  `json:"-"`
+	Cause   error `json:"-"`
 }
 
 func (e *UnavailableError) Error() string {
+	text := fmt.Sprintf("registry %q: %v", e.Registry, e.Cause)
 	if e.Timeout {
-		return fmt.Sprintf("registry %q: no answer in time: %v", e.Registry, e.Cause)
+		text = fmt.Sprintf("registry %q: no answer in time: %v", e.Registry, e.Cause)
 	}
-	return fmt.Sprintf("registry %q: %v", e.Registry, e.Cause)
+	for _, mirror := range e.Mirrors {
+		text += "; mirror " + mirror
+	}
+	return text
 }
 
 func (e *UnavailableError) Unwrap() error { return e.Cause }
@@ -81,6 +89,8 @@ func (e *UnavailableError) Unwrap() error { return e.Cause }
 // Hint says what to look at.
 func (e *UnavailableError) Hint() string {
 	switch {
+	case e.Unasked:
+		return "its mirrors serve what a lock names; to let those that you trust say which versions there are, set resolve = true in config.toml"
 	case e.Status >= 500 || e.Status == http.StatusTooManyRequests:
 		return "the registry is overloaded or broken: try again later"
 	case e.Status >= 400 && e.Status != http.StatusNotFound:
@@ -95,6 +105,8 @@ type IntegrityError struct {
 	Want    string `json:"want"`   // digest or length
 	Got     string `json:"got"`
 	Altered bool   `json:"altered"` // the content is a whole, sound artifact: a copy that was rewritten on the way
+	// Mirror is who served it, where that was not the registry itself. Asking again asks elsewhere.
+	Mirror string `json:"mirror,omitempty"`
 }
 
 func (e *IntegrityError) Error() string {

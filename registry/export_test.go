@@ -1,15 +1,12 @@
 package registry
 
-import (
-	"time"
-
-	"oras.land/oras-go/v2/registry/remote/retry"
-)
+import "time"
 
 // Impatient shortens the pauses between retries.
-func (c *Client) Impatient() *Client {
-	policy := *retryPolicy.(*retry.GenericPolicy)
-	policy.MinWait, policy.MaxWait = 0, 5*time.Millisecond
-	c.transport.Policy = func() retry.Policy { return &policy }
+func (c *Client) Impatient() *Client { return c.Hasty(1000) }
+
+// Hasty divides them.
+func (c *Client) Hasty(by int) *Client {
+	c.retries.haste = time.Duration(by)
 	return c
 }

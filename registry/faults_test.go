@@ -54,18 +54,6 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// TestRetryAfter waits as long as a registry asks for.
-func TestRetryAfter(t *testing.T) {
-	server := testregistry.New(t)
-	server.Inject(testregistry.Fault{Status: http.StatusTooManyRequests, Times: 1, Header: http.Header{"Retry-After": {"1"}}})
-	start := time.Now()
-	_, err := newClient(t, registry.Options{}).Versions(t.Context(), repoIn(server.Host()))
-	expectError[*registry.NotFoundError](t, "versions", err)
-	if took := time.Since(start); took < time.Second {
-		t.Errorf("asked again after %v, expected a second", took)
-	}
-}
-
 // TestFailuresAreNotAbsence has registries that answer with everything but the plugin: none of it may look like "not
 // found", since then another namespace's plugin of that name would be taken.
 func TestFailuresAreNotAbsence(t *testing.T) {

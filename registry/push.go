@@ -8,14 +8,12 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/errcode"
-	"oras.land/oras-go/v2/registry/remote/retry"
 
 	"github.com/loadr-plugins/loadr/manifest"
 )
@@ -44,6 +42,7 @@ func (c *Client) Push(ctx context.Context, repo Repository, p *Pack) (PushResult
 	if repo.Registry == Local {
 		return c.pushLocal(ctx, repo, p)
 	}
+	ctx = originOnly(ctx)
 	to := &pusher{client: c, repo: repo, pack: p, to: c.repository(repo)}
 	result, err := to.push(ctx)
 	if err != nil || result.Already {
@@ -71,7 +70,7 @@ func (c *Client) writeLocal(ctx context.Context, repo Repository, write func(*Cl
 		return err
 	}
 	defer func() { err = errors.Join(err, connection.close()) }()
-	local := &Client{options: c.options, reader: connection.inProcess}
+	local := &Client{options: c.options, retries: c.retries, reader: connection.inProcess}
 	local.localOnce.Do(func() {})
 	return write(local, newRepository(repo, connection.client, true))
 }
@@ -92,12 +91,42 @@ func (p *pusher) push(ctx context.Context) (PushResult, error) {
 	if err := p.content(ctx); err != nil {
 		return PushResult{}, err
 	}
-	err = p.to.PushReference(ctx, p.pack.index, bytes.NewReader(p.pack.indexText), p.pack.release.Version)
-	if isConflict(err) {
-		// Somebody was faster. With the same content, perhaps.
-		return p.existing(ctx)
+	return p.tag(ctx)
+}
+
+// tag gives the version its content. Where the answer leaves open whether it did, it looks before it tries again: another
+// publisher may have been at work meanwhile.
+func (p *pusher) tag(ctx context.Context) (PushResult, error) {
+	for attempt := 0; ; attempt++ {
+		err := p.to.PushReference(ctx, p.pack.index, bytes.NewReader(p.pack.indexText), p.pack.release.Version)
+		switch {
+		case err == nil:
+			return PushResult{Digest: p.pack.index.Digest}, nil
+		case isConflict(err):
+			// Somebody was faster. With the same content, perhaps.
+			return p.existing(ctx)
+		}
+		err = translate(p.repo, p.pack.release.Version, err)
+		if !leavesOpen(err) || attempt+1 == blobAttempts {
+			return PushResult{}, err
+		}
+		if err := p.client.retries.wait(ctx, backoff(attempt, nil)); err != nil {
+			return PushResult{}, err
+		}
+		there, err := p.existing(ctx)
+		if err == nil {
+			return PushResult{Digest: there.Digest}, nil
+		}
+		if !is[*NotFoundError](err) {
+			return PushResult{}, err
+		}
 	}
-	return PushResult{Digest: p.pack.index.Digest}, translate(p.repo, p.pack.release.Version, err)
+}
+
+// leavesOpen says whether a registry may or may not have done what it was asked for.
+func leavesOpen(err error) bool {
+	var unavailable *UnavailableError
+	return errors.As(err, &unavailable) && !unavailable.Timeout && (unavailable.Status == 0 || unavailable.Status >= 500)
 }
 
 // existing compares with what is published under the version; *NotFoundError if nothing is.
@@ -171,7 +200,7 @@ func (p *pusher) blobs(ctx context.Context) error {
 	group.SetLimit(pushParallel)
 	for _, desc := range p.pack.blobs() {
 		group.Go(func() error {
-			return pushBlob(ctx, p.repo, p.to, desc, func() (io.ReadCloser, error) { return p.pack.OpenBlob(desc.Digest) })
+			return p.client.pushBlob(ctx, p.repo, p.to, desc, func() (io.ReadCloser, error) { return p.pack.OpenBlob(desc.Digest) })
 		})
 	}
 	return group.Wait()
@@ -179,7 +208,7 @@ func (p *pusher) blobs(ctx context.Context) error {
 
 // pushBlob uploads one blob. The retries of single requests cannot send a stream twice, so the upload as a whole is tried
 // again.
-func pushBlob(ctx context.Context, repo Repository, to *remote.Repository, desc v1.Descriptor, open func() (io.ReadCloser, error)) error {
+func (c *Client) pushBlob(ctx context.Context, repo Repository, to *remote.Repository, desc v1.Descriptor, open func() (io.ReadCloser, error)) error {
 	upload := func() error {
 		in, err := open()
 		if err != nil {
@@ -193,10 +222,8 @@ func pushBlob(ctx context.Context, repo Repository, to *remote.Repository, desc 
 		if !is[*UnavailableError](err) || attempt+1 == blobAttempts {
 			return err
 		}
-		select {
-		case <-time.After(retry.DefaultBackoff(attempt, nil)):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := c.retries.wait(ctx, backoff(attempt, nil)); err != nil {
+			return err
 		}
 	}
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -19,18 +20,19 @@ const completeParallel = 16
 // they have never seen.
 func (c *Client) Versions(ctx context.Context, repo Repository) ([]string, error) {
 	var tags []string
-	err := c.ask(ctx, repo, func(ctx context.Context, r *remote.Repository) error {
+	err := c.read(ctx, repo, "", true, func(ctx context.Context, r *remote.Repository) error {
 		tags = nil
-		return r.Tags(ctx, "", func(page []string) error {
+		err := r.Tags(ctx, "", func(page []string) error {
 			tags = append(tags, page...)
 			return nil
 		})
+		if err == nil && len(tags) == 0 {
+			err = &NotFoundError{Repository: repo}
+		}
+		return err
 	})
 	if err != nil {
-		return nil, translate(repo, "", err)
-	}
-	if len(tags) == 0 {
-		return nil, &NotFoundError{Repository: repo}
+		return nil, err
 	}
 	return tags, nil
 }
@@ -67,7 +69,8 @@ func (r *Release) isOf(object string, repo Repository, tag string) error {
 // manifest reads what a tag or digest names, at most MaxManifest bytes, and verifies the digest.
 func (c *Client) manifest(ctx context.Context, repo Repository, tagOrDigest string) (desc v1.Descriptor, text []byte, err error) {
 	object := repo.String() + " " + tagOrDigest
-	err = c.ask(ctx, repo, func(ctx context.Context, r *remote.Repository) error {
+	isDigest := strings.Contains(tagOrDigest, ":")
+	err = c.read(ctx, repo, tagOrDigest, !isDigest, func(ctx context.Context, r *remote.Repository) error {
 		got, body, err := r.Manifests().FetchReference(ctx, tagOrDigest)
 		if err != nil {
 			return err
@@ -78,14 +81,14 @@ func (c *Client) manifest(ctx context.Context, repo Repository, tagOrDigest stri
 		}
 		desc = got
 		text, err = io.ReadAll(verifying(body, got, object))
+		// oras-go compares the digest asked for with a header only; the content has been compared with that header here.
+		if err == nil && isDigest && desc.Digest.String() != tagOrDigest {
+			err = &IntegrityError{Object: object, Want: tagOrDigest, Got: desc.Digest.String()}
+		}
 		return err
 	})
 	if err != nil {
-		return desc, nil, translate(repo, tagOrDigest, err)
-	}
-	// oras-go compares the digest asked for with a header only; the content has been compared with that header above.
-	if strings.Contains(tagOrDigest, ":") && desc.Digest.String() != tagOrDigest {
-		return desc, nil, &IntegrityError{Object: object, Want: tagOrDigest, Got: desc.Digest.String()}
+		return desc, nil, err
 	}
 	return desc, text, nil
 }
@@ -128,6 +131,16 @@ func (c *Client) completeTarget(ctx context.Context, repo Repository, t *Release
 
 // blob reads a small blob whole; its descriptor has been checked against a limit.
 func (c *Client) blob(ctx context.Context, repo Repository, desc v1.Descriptor) ([]byte, error) {
+	for {
+		text, err := c.blobOnce(ctx, repo, desc)
+		if wrong := (*IntegrityError)(nil); errors.As(err, &wrong) && wrong.Mirror != "" {
+			continue // each time there is one mirror less
+		}
+		return text, err
+	}
+}
+
+func (c *Client) blobOnce(ctx context.Context, repo Repository, desc v1.Descriptor) ([]byte, error) {
 	stream, err := c.Fetch(ctx, repo, desc)
 	if err != nil {
 		return nil, err
@@ -142,13 +155,13 @@ func (c *Client) Fetch(ctx context.Context, repo Repository, desc v1.Descriptor)
 	if desc.Digest.Validate() != nil || desc.Digest.Algorithm() != digest.SHA256 || desc.Size < 0 || desc.Size > MaxLibrary {
 		return nil, &InvalidArtifactError{object, fmt.Sprintf("blob %q of %d bytes: expected sha256:<64 hex digits> and at most %d bytes", desc.Digest, desc.Size, int64(MaxLibrary))}
 	}
-	var body io.ReadCloser
-	err := c.ask(ctx, repo, func(ctx context.Context, r *remote.Repository) (err error) {
-		body, err = r.Blobs().Fetch(ctx, desc)
-		return err
-	})
+	places, err := c.places(ctx, repo)
 	if err != nil {
-		return nil, translate(repo, desc.Digest.String(), err)
+		return nil, err
 	}
-	return verifying(&download{ctx: ctx, body: body, repo: repo}, desc, object), nil
+	d := &download{ctx: ctx, client: c, repo: repo, desc: desc, places: places}
+	if err := d.open(); err != nil {
+		return nil, err
+	}
+	return &blobReader{verifyingReader: verifying(d, desc, object), download: d}, nil
 }

@@ -23,12 +23,17 @@ func (c *Client) ask(ctx context.Context, repo Repository, do func(context.Conte
 	if err != nil {
 		return err
 	}
+	return c.exchange(ctx, r, do)
+}
+
+// exchange is ask for a repository on any host.
+func (c *Client) exchange(ctx context.Context, r *remote.Repository, do func(context.Context, *remote.Repository) error) error {
 	host := r.Reference.Host()
 	alone := auth.WithScopesForHost(ctx, host)
 	if _, known := c.oneByOne.Load(host); known {
 		return do(alone, r)
 	}
-	err = do(ctx, r)
+	err := do(ctx, r)
 	if !isRefusal(err) || len(auth.GetScopesForHost(ctx, host)) < 2 {
 		return err
 	}
@@ -63,6 +68,10 @@ func translate(repo Repository, what string, err error) error {
 	var response *errcode.ErrorResponse
 	if errors.As(err, &response) {
 		return translateResponse(repo, what, response)
+	}
+	var later *laterError
+	if errors.As(err, &later) {
+		return &UnavailableError{Registry: repo.Registry, Status: later.status, Cause: later}
 	}
 	if errors.Is(err, auth.ErrBasicCredentialNotFound) {
 		return &AuthError{Registry: repo.Registry, Cause: err}

@@ -2,43 +2,14 @@ package registry
 
 import (
 	"errors"
-	"io"
 	"net"
 	"net/http"
-	"syscall"
 	"time"
-
-	"oras.land/oras-go/v2/registry/remote/retry"
 )
 
-// newTransport is the way to remote registries: retries outside, and inside them one request that is refused without
-// TLS and ended when it falls silent.
-func newTransport(o Options, plain func(host string) bool) *retry.Transport {
-	t := retry.NewTransport(&plainGuard{&stallGuard{o.Transport, o.Idle}, plain})
-	t.Policy = func() retry.Policy { return retryPolicy }
-	return t
-}
-
-// retryPolicy gives a registry about eight seconds to recover, and more when it says how much it needs.
-var retryPolicy retry.Policy = &retry.GenericPolicy{
-	Retryable: worthRetrying,
-	Backoff:   retry.DefaultBackoff,
-	MinWait:   200 * time.Millisecond,
-	MaxWait:   30 * time.Second,
-	MaxRetry:  5,
-}
-
-// worthRetrying is oras-go's rule without its retries of silent requests: those have waited long enough.
-func worthRetrying(resp *http.Response, err error) (bool, error) {
-	if err == nil {
-		return retry.DefaultPredicate(resp, nil)
-	}
-	var dial *net.OpError
-	isDialTimeout := errors.As(err, &dial) && dial.Op == "dial" && dial.Timeout()
-	if isDialTimeout || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return true, nil
-	}
-	return false, err
+// guarded is the way to remote registries for one request: refused without TLS, and ended when it falls silent.
+func guarded(o Options, idle time.Duration, plain func(host string) bool) http.RoundTripper {
+	return &plainGuard{&stallGuard{o.Transport, idle}, plain}
 }
 
 // defaultTransport keeps many connections to one host: a sync fetches dozens of blobs from the same registry, and

@@ -13,7 +13,7 @@ import (
 var errIdle = errors.New("nothing was sent or received")
 
 // stallGuard ends requests during which nothing moves, in either direction, for a while. A transfer may take hours; a
-// silence may not.
+// silence may not. The time that whoever reads an answer takes between its reads is not the registry's silence.
 type stallGuard struct {
 	next http.RoundTripper
 	idle time.Duration
@@ -23,14 +23,15 @@ func (g *stallGuard) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := newWatch(r.Context(), g.idle)
 	watched := r.WithContext(w.ctx)
 	if r.Body != nil && r.Body != http.NoBody {
-		watched.Body = &watchedBody{r.Body, w, func() {}}
+		watched.Body = &watchedUpload{r.Body, w}
 	}
 	resp, err := g.next.RoundTrip(watched)
 	if err != nil {
 		w.stop()
 		return nil, w.cause(err)
 	}
-	resp.Body = &watchedBody{resp.Body, w, w.stop}
+	w.timer.Stop()
+	resp.Body = &watchedBody{resp.Body, w}
 	return resp, nil
 }
 
@@ -64,18 +65,31 @@ func (w *watch) cause(err error) error {
 	return err
 }
 
-// watchedBody is a body under watch.
-type watchedBody struct {
+// watchedUpload is a request's body under watch: it is read when the registry takes more.
+type watchedUpload struct {
 	io.ReadCloser
-	watch   *watch
-	onClose func()
+	watch *watch
 }
 
-func (b *watchedBody) Read(p []byte) (int, error) {
+func (b *watchedUpload) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err == nil {
 		b.watch.alive()
-	} else if err != io.EOF {
+	}
+	return n, err
+}
+
+// watchedBody is an answer's body. It is under watch while it is read.
+type watchedBody struct {
+	io.ReadCloser
+	watch *watch
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.watch.alive()
+	n, err := b.ReadCloser.Read(p)
+	b.watch.timer.Stop()
+	if err != nil && err != io.EOF {
 		err = b.watch.cause(err)
 	}
 	return n, err
@@ -84,6 +98,6 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 func (b *watchedBody) Close() error {
 	// In this order: a context that ends first would cost the connection.
 	err := b.ReadCloser.Close()
-	b.onClose()
+	b.watch.stop()
 	return err
 }

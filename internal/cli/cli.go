@@ -47,6 +47,7 @@ type app struct {
 	quiet, verbose bool
 	pluginsDir     string
 	global         bool
+	late           lateWarnings
 }
 
 func newRoot(a *app, arg0 string) *cobra.Command {

@@ -213,6 +213,7 @@ func (a *app) runInstall(ctx context.Context, o install.Options, run installRun)
 	for _, w := range report.Warnings {
 		a.warn(w)
 	}
+	report.Warnings = append(report.Warnings, a.late.take()...)
 	return a.print(report, func() { a.printReport(in.Workspace, report) })
 }
 

@@ -47,7 +47,13 @@ func (a *app) client() (*registry.Client, *config.Config, error) {
 			return nil, nil, &config.Error{File: "namespaces (LOADR_REGISTRY or config.toml)", Detail: err.Error()}
 		}
 	}
+	mirrors, err := mirrorsOf(c)
+	if err != nil {
+		return nil, nil, err
+	}
 	return registry.New(registry.Options{
+		Mirrors:   mirrors,
+		Events:    a.network(),
 		Dir:       c.RegistryDir,
 		PlainHTTP: c.PlainHTTP,
 		UserAgent: "loadr/" + buildinfo.Version,

@@ -30,6 +30,15 @@ type Config struct {
 	CacheDir string
 	// Concurrency bounds parallel downloads and look-ups; at least 1.
 	Concurrency int
+	// Mirrors are what config.toml says; each registry occurs once at most.
+	Mirrors []Mirror
+}
+
+// Mirror is where copies of a registry's content are. Nothing about the places has been checked.
+type Mirror struct {
+	Registry  string   `toml:"registry"`  // host[:port]
+	Locations []string `toml:"locations"` // host[:port][/path], the first one asked first; not empty
+	Resolve   bool     `toml:"resolve"`   // they may say which versions there are
 }
 
 // file is the form of config.toml.
@@ -39,6 +48,7 @@ type file struct {
 	RegistryDir string   `toml:"registry-dir"`
 	CacheDir    string   `toml:"cache-dir"`
 	Concurrency int      `toml:"concurrency"`
+	Mirrors     []Mirror `toml:"mirror"`
 }
 
 // Error is a configuration that can't be used.
@@ -63,6 +73,7 @@ func Load(getenv func(string) string) (*Config, error) {
 		RegistryDir: first(getenv("LOADR_REGISTRY_DIR"), f.RegistryDir),
 		CacheDir:    first(getenv("LOADR_CACHE_DIR"), f.CacheDir),
 		Concurrency: f.Concurrency,
+		Mirrors:     f.Mirrors,
 	}
 	if list := getenv("LOADR_REGISTRY"); list != "" {
 		c.Namespaces = splitList(list)
@@ -75,7 +86,7 @@ func (c *Config) fillDefaults(getenv func(string) string) (err error) {
 		c.Namespaces = []string{DefaultNamespace}
 	}
 	if c.Concurrency == 0 {
-		c.Concurrency = 8
+		c.Concurrency = 16
 	}
 	if c.RegistryDir == "" {
 		if c.RegistryDir, err = dataDir(getenv); err != nil {
@@ -130,7 +141,25 @@ func parse(path string, text []byte) (f file, err error) {
 	if f.Concurrency < 0 || f.Concurrency > 256 {
 		return f, &Error{path, fmt.Sprintf("concurrency = %d: expected 1 to 256", f.Concurrency)}
 	}
-	return f, nil
+	return f, checkMirrors(path, f.Mirrors)
+}
+
+// checkMirrors wants one list of locations for each registry: the order of two would be anybody's guess.
+func checkMirrors(path string, mirrors []Mirror) error {
+	seen := map[string]bool{}
+	for _, m := range mirrors {
+		registry := strings.ToLower(m.Registry)
+		switch {
+		case registry == "":
+			return &Error{path, "[[mirror]]: expected registry = \"HOST\", the registry that it mirrors"}
+		case len(m.Locations) == 0:
+			return &Error{path, fmt.Sprintf("[[mirror]] of %q: expected locations = [\"HOST[/PATH]\", ...], where copies are", m.Registry)}
+		case seen[registry]:
+			return &Error{path, fmt.Sprintf("[[mirror]] of %q: listed twice, expected one with all locations in their order", m.Registry)}
+		}
+		seen[registry] = true
+	}
+	return nil
 }
 
 // detail adds the position, which the library keeps apart from its messages.
@@ -141,7 +170,7 @@ func detail(err error) string {
 	case errors.As(err, &unknown) && len(unknown.Errors) > 0:
 		row, col := unknown.Errors[0].Position()
 		return fmt.Sprintf("line %d, column %d: unknown key %q, expected one of namespaces, plain-http, registry-dir, "+
-			"cache-dir, concurrency", row, col, strings.Join(unknown.Errors[0].Key(), "."))
+			"cache-dir, concurrency, mirror", row, col, strings.Join(unknown.Errors[0].Key(), "."))
 	case errors.As(err, &syntax):
 		row, col := syntax.Position()
 		return fmt.Sprintf("line %d, column %d: %s", row, col, strings.TrimPrefix(syntax.Error(), "toml: "))

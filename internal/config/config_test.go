@@ -35,6 +35,15 @@ plain-http = ["lab:5000"]
 registry-dir = "/from/file"
 cache-dir = "/cache/file"
 concurrency = 3
+
+[[mirror]]
+registry = "registry.example"
+locations = ["a.example", "b.example:5000/x"]
+
+[[mirror]]
+registry = "other.example"
+locations = ["a.example"]
+resolve = true
 `)
 	got, err := Load(env("LOADR_CONFIG", path, "LOADR_REGISTRY", " a.example/x , local/y,", "LOADR_CACHE_DIR", "/cache/env"))
 	if err != nil {
@@ -43,6 +52,10 @@ concurrency = 3
 	want := &Config{
 		Namespaces: []string{"a.example/x", "local/y"}, PlainHTTP: []string{"lab:5000"},
 		RegistryDir: "/from/file", CacheDir: "/cache/env", Concurrency: 3,
+		Mirrors: []Mirror{
+			{Registry: "registry.example", Locations: []string{"a.example", "b.example:5000/x"}},
+			{Registry: "other.example", Locations: []string{"a.example"}, Resolve: true},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -58,7 +71,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Config{
-		Namespaces: []string{DefaultNamespace}, RegistryDir: "/data/loadr/registry", CacheDir: "/caches/loadr", Concurrency: 8,
+		Namespaces: []string{DefaultNamespace}, RegistryDir: "/data/loadr/registry", CacheDir: "/caches/loadr", Concurrency: 16,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -67,10 +80,14 @@ func TestDefaults(t *testing.T) {
 
 func TestErrorsSayWhere(t *testing.T) {
 	for text, want := range map[string]string{
-		"namespaces = 3":              "line 1",
-		"concurrency = 1\nnamspaces=": "line 2",
-		"\nnamspaces = []":            `line 2, column 1: unknown key "namspaces"`,
-		"concurrency = 1000":          "expected 1 to 256",
+		"namespaces = 3":                                  "line 1",
+		"concurrency = 1\nnamspaces=":                     "line 2",
+		"\nnamspaces = []":                                `line 2, column 1: unknown key "namspaces"`,
+		"concurrency = 1000":                              "expected 1 to 256",
+		"[[mirror]]\nlocations = [\"a.example\"]":         "expected registry =",
+		"[[mirror]]\nregistry = \"a.example\"":            "expected locations =",
+		"[[mirror]]\nregistry = \"a.example\"\nhosts = 1": `unknown key "mirror.hosts"`,
+		"[[mirror]]\nregistry=\"a.b\"\nlocations=[\"c.d\"]\n[[mirror]]\nregistry=\"A.b\"\nlocations=[\"e.f\"]": "listed twice",
 	} {
 		_, err := Load(env("LOADR_CONFIG", writeConfig(t, text)))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 )
 
 // CopyFile makes dst a durable copy of the regular file src and returns its length in bytes. dst must not exist; after an
@@ -36,7 +37,7 @@ func fill(ctx context.Context, out, in *os.File, also io.Writer) (n int64, err e
 		// Hash what dst holds, not src, which may have been written to since.
 		n, err = Copy(ctx, tee(io.Discard, also), out)
 	} else {
-		n, err = Copy(ctx, tee(out, also), in)
+		n, err = Copy(ctx, tee(&eager{file: out}, also), in)
 	}
 	if err != nil {
 		return n, err
@@ -44,10 +45,15 @@ func fill(ctx context.Context, out, in *os.File, also io.Writer) (n int64, err e
 	return n, out.Sync()
 }
 
+// buffers are Copy's, kept from one file to the next.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
 // Copy copies src to dst until its end and returns the number of bytes. It stops with the context's error soon after ctx
 // has ended, which io.Copy does not.
 func Copy(ctx context.Context, dst io.Writer, src io.Reader) (n int64, err error) {
-	buf := make([]byte, 256<<10)
+	held := buffers.Get().(*[]byte)
+	defer buffers.Put(held)
+	buf := *held
 	for {
 		if err := ctx.Err(); err != nil {
 			return n, err

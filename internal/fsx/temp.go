@@ -20,6 +20,7 @@ const (
 // file system. It is not safe for concurrent use.
 type Temp struct {
 	file *os.File
+	to   eager
 	path string
 }
 
@@ -36,25 +37,33 @@ func Create(path string, perm fs.FileMode) (*Temp, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Temp{f, path}, nil
+		return &Temp{f, eager{file: f}, path}, nil
 	}
 }
 
 // Write appends to the file.
-func (t *Temp) Write(p []byte) (int, error) { return t.file.Write(p) }
+func (t *Temp) Write(p []byte) (int, error) { return t.to.Write(p) }
 
 // Commit makes the file durable and gives it its path. After an error nothing of it is left and the path holds what it
 // held before, except when only the last step failed, the sync of the folder: then the file is there.
 func (t *Temp) Commit() error {
+	if err := t.Place(); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(t.path))
+}
+
+// Place is Commit without its last step, for many files in one folder: after a power cut the path may hold what it held
+// before, but never anything in between. SyncDir of the folder makes all of them last.
+func (t *Temp) Place() error {
 	err := errors.Join(t.file.Sync(), t.file.Close())
 	if err == nil {
 		err = Rename(t.file.Name(), t.path)
 	}
 	if err != nil {
 		os.Remove(t.file.Name())
-		return err
 	}
-	return SyncDir(filepath.Dir(t.path))
+	return err
 }
 
 // Discard removes the file. After Commit it does nothing, so that it can be deferred.

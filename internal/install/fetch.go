@@ -3,6 +3,7 @@ package install
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,11 @@ import (
 
 // defaultConcurrency hides round trips of 50 ms behind each other without troubling a registry.
 const defaultConcurrency = 16
+
+// decodeAtOnce bounds the memory of an install, whatever the concurrency: a decoder keeps a window of some megabytes of what it
+// has decoded. Libraries that wait for one have been asked for meanwhile. It is not fewer, because over a long line each
+// connection is slow at first.
+const decodeAtOnce = 8
 
 // limit bounds what is done at once.
 func (in *Installer) limit() int {
@@ -133,6 +139,7 @@ func (in *Installer) fetch(ctx context.Context, items []*item) error {
 	if err := in.useCache(ctx); err != nil {
 		return err
 	}
+	in.decoding = make(chan struct{}, decodeAtOnce)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(in.limit())
 	for _, it := range items {
@@ -146,23 +153,17 @@ func (in *Installer) fetch(ctx context.Context, items []*item) error {
 		group.Go(func() error { return in.fetchConfig(ctx, it) })
 		group.Go(func() error { return in.fetchLibrary(ctx, it) })
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return in.Cache.Sync()
 }
 
 // fetchConfig reads what the publisher says about the library, and holds it against the lock.
 func (in *Installer) fetchConfig(ctx context.Context, it *item) error {
-	repo, err := repository(it.plugin.Source, it.plugin.Name)
-	if err != nil {
-		return err
-	}
 	desc := v1.Descriptor{MediaType: registry.MediaTypeConfig, Digest: it.target.Config, Size: it.target.ConfigSize}
-	path, err := in.Cache.Ensure(ctx, it.configBlob(), func(ctx context.Context, w io.Writer) error {
-		body, err := in.source().Fetch(ctx, repo, desc)
-		if err != nil {
-			return err
-		}
-		defer body.Close()
-		_, err = io.Copy(w, body)
+	path, err := in.download(ctx, it, it.configBlob(), desc, func(w io.Writer, wire io.Reader) error {
+		_, err := io.Copy(w, wire)
 		return err
 	})
 	if err != nil {
@@ -181,26 +182,53 @@ func (in *Installer) fetchConfig(ctx context.Context, it *item) error {
 
 // fetchLibrary decompresses the library while it arrives. The registry client checks the compressed bytes, the cache
 // the decompressed ones; nothing gets a name before both are right.
-func (in *Installer) fetchLibrary(ctx context.Context, it *item) error {
-	repo, err := repository(it.plugin.Source, it.plugin.Name)
-	if err != nil {
-		return err
-	}
+func (in *Installer) fetchLibrary(ctx context.Context, it *item) (err error) {
 	desc := v1.Descriptor{MediaType: it.target.MediaType, Digest: it.target.Blob, Size: it.target.BlobSize}
-	it.library, err = in.Cache.Ensure(ctx, it.libraryBlob(), func(ctx context.Context, w io.Writer) (err error) {
+	it.library, err = in.download(ctx, it, it.libraryBlob(), desc, func(w io.Writer, wire io.Reader) (err error) {
 		progress := in.Events.fetching(it.plugin.Name+" "+it.plugin.Version, desc.Size)
 		defer func() { progress.Done(err == nil) }()
-		wire, err := in.source().Fetch(ctx, repo, desc)
-		if err != nil {
-			return err
+		select {
+		case in.decoding <- struct{}{}:
+			defer func() { <-in.decoding }()
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		defer wire.Close()
 		return registry.Decompress(w, &counter{wire, progress}, desc.MediaType)
 	})
 	if err != nil {
 		return it.wrap(err)
 	}
 	return nil
+}
+
+// download brings what desc names into the cache as blob b: read writes what the cache is to keep of what the wire brings.
+// What a mirror served wrongly is asked for again, and comes from elsewhere: each time there is one mirror less.
+func (in *Installer) download(ctx context.Context, it *item, b cache.Blob, desc v1.Descriptor, read func(w io.Writer, wire io.Reader) error) (string, error) {
+	repo, err := repository(it.plugin.Source, it.plugin.Name)
+	if err != nil {
+		return "", err
+	}
+	for {
+		var wrong *registry.IntegrityError
+		path, err := in.Cache.Ensure(ctx, b, func(ctx context.Context, w io.Writer) error {
+			wire, err := in.source().Fetch(ctx, repo, desc)
+			if err != nil {
+				return err
+			}
+			defer wire.Close()
+			err = read(w, wire)
+			verdict := err
+			if errors.As(err, new(*cache.MismatchError)) {
+				// Another blob than the lock says. Whether whoever served it is to blame shows at the wire's end.
+				_, verdict = io.Copy(io.Discard, wire)
+			}
+			errors.As(verdict, &wrong)
+			return err
+		})
+		if err == nil || wrong == nil || wrong.Mirror == "" {
+			return path, err
+		}
+	}
 }
 
 // keepConfig puts a config that came inside an index into the cache.

@@ -38,6 +38,8 @@ type Installer struct {
 	noWait  bool
 	using   cacheUse
 	indexes sync.Map // by source: a function that reads it once
+	// decoding is held by those who decompress.
+	decoding chan struct{}
 }
 
 // Machine describes where plugins will run.

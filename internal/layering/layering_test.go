@@ -73,6 +73,7 @@ var allowed = map[string][]string{
 
 	"internal/bench":          {"internal/bench/peer", "loader", "loader/native", "loader/plugin"},
 	"internal/bench/cgohost":  {"internal/bench/peer"},
+	"internal/bench/network":  {"registry/directory"},
 	"internal/bench/peer":     {},
 	"internal/platforms":      {"loader/plugin"},
 	"internal/platforms/host": {"internal/platforms", "loader", "loader/native", "loader/plugin", "manifest"},

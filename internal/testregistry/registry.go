@@ -3,6 +3,7 @@ package testregistry
 import (
 	"bytes"
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -29,6 +30,8 @@ type Registry struct {
 	requests []string
 	tokens   int
 	faults   []*Fault
+
+	connections, inFlight, most int
 }
 
 // Option changes how a Registry behaves.
@@ -55,7 +58,13 @@ func New(t testing.TB, opts ...Option) *Registry {
 		t.Fatal(err)
 	}
 	r.next, r.auth = writer, r.options.auth
-	r.http = httptest.NewServer(r)
+	r.http = httptest.NewUnstartedServer(r)
+	r.http.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			r.count(func() { r.connections++ })
+		}
+	}
+	r.http.Start()
 	t.Cleanup(func() {
 		r.http.Close()
 		if err := writer.Close(); err != nil {
@@ -88,8 +97,20 @@ func (r *Registry) TakeTokens() int {
 	return n
 }
 
+// TakeLoad gives how many connections were made since the last TakeLoad, and the most requests that were being answered at
+// one time.
+func (r *Registry) TakeLoad() (connections, most int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	connections, most = r.connections, r.most
+	r.connections, r.most = 0, r.inFlight
+	return connections, most
+}
+
 // ServeHTTP counts, fails if told to, and serves.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r.count(func() { r.inFlight++; r.most = max(r.most, r.inFlight) })
+	defer r.count(func() { r.inFlight-- })
 	if r.auth != nil && req.URL.Path == "/token" {
 		r.count(func() { r.tokens++ })
 		r.auth.issue(w, req)
@@ -144,6 +165,8 @@ type Fault struct {
 	Body   string
 	Alter  func(body []byte) []byte // what is served in place of the body
 	Cut    int                      // after so many bytes of the body the connection breaks; 0: never
+	Whole  bool                     // answers a request for a range with everything, as a server without ranges does
+	Close  bool                     // serves, and breaks the connection in place of the answer
 }
 
 // Inject adds a fault. Those injected first act first, one per request.
@@ -184,8 +207,14 @@ func (f *Fault) serve(w http.ResponseWriter, req *http.Request, next http.Handle
 		_, _ = w.Write([]byte(f.Body))
 		return
 	}
+	if f.Whole {
+		req.Header.Del("Range")
+	}
 	held := httptest.NewRecorder()
 	next(held, req)
+	if f.Close {
+		panic(http.ErrAbortHandler)
+	}
 	f.answer(w, held)
 }
 
