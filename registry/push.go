@@ -28,10 +28,14 @@ const (
 type PushResult struct {
 	Digest  digest.Digest // of the published image index
 	Already bool          // the same content was there before; nothing was changed
+	// Unlisted is why the release, which is published, could not be written into the catalogue of its namespace; nil if
+	// it is there. Pushing the same pack again tries that again.
+	Unlisted error
 }
 
 // Push publishes a pack under its version. When the version is taken by the same plugin.toml texts and libraries that
-// is success; by anything else it is a *VersionExistsError. The index is uploaded last: until then nothing is published.
+// is success; by anything else it is a *VersionExistsError. The index is uploaded last: until then nothing is published. Then
+// the catalogue of the namespace is told.
 //
 // In the directory registry and the embedded server a version is never overwritten, whatever happens at the same
 // time. Other registries have no such operation: there the tag is checked, pushed, and read again.
@@ -40,31 +44,38 @@ func (c *Client) Push(ctx context.Context, repo Repository, p *Pack) (PushResult
 	if err := p.release.isOf(object, repo, p.release.Version); err != nil {
 		return PushResult{}, err
 	}
-	if repo.Registry == Local {
-		return c.pushLocal(ctx, repo, p)
-	}
-	to := &pusher{client: c, repo: repo, pack: p, to: c.repository(repo)}
-	result, err := to.push(ctx)
-	if err != nil || result.Already {
-		return result, err
-	}
-	return result, to.readAgain(ctx)
+	var result PushResult
+	err := c.writing(ctx, repo, func(w *Client) (err error) {
+		to, err := w.open(repo)
+		if err != nil {
+			return err
+		}
+		result, err = (&pusher{client: w, repo: repo, pack: p, to: to}).publish(ctx)
+		if err == nil {
+			result.Unlisted = w.catalogueOf(repo).announce(ctx, p.release)
+		}
+		return err
+	})
+	return result, err
 }
 
-// pushLocal writes the directory registry: under its lock, or through the server that holds it.
-func (c *Client) pushLocal(ctx context.Context, repo Repository, p *Pack) (_ PushResult, err error) {
+// writing calls do with a client that may write repo's registry: the directory registry under its lock, or through the server
+// that holds it.
+func (c *Client) writing(ctx context.Context, repo Repository, do func(*Client) error) (err error) {
+	if repo.Registry != Local {
+		return do(c)
+	}
 	if err := repo.check(); err != nil {
-		return PushResult{}, err
+		return err
 	}
 	connection, err := c.openWriter(ctx)
 	if err != nil {
-		return PushResult{}, err
+		return err
 	}
 	defer func() { err = errors.Join(err, connection.close()) }()
 	local := &Client{options: c.options, reader: connection.inProcess}
 	local.localOnce.Do(func() {})
-	to := &pusher{client: local, repo: repo, pack: p, to: newRepository(repo, connection.client, true)}
-	return to.push(ctx)
+	return do(local)
 }
 
 // pusher is one push.
@@ -73,6 +84,15 @@ type pusher struct {
 	repo   Repository
 	pack   *Pack
 	to     *remote.Repository
+}
+
+// publish pushes, and reads again where the registry does not keep versions itself.
+func (p *pusher) publish(ctx context.Context) (PushResult, error) {
+	result, err := p.push(ctx)
+	if err != nil || result.Already || p.repo.Registry == Local {
+		return result, err
+	}
+	return result, p.readAgain(ctx)
 }
 
 func (p *pusher) push(ctx context.Context) (PushResult, error) {

@@ -89,7 +89,7 @@ func newPluginCmd(a *app) *cobra.Command {
 	flags.BoolVar(&a.global, "global", false, "work on the user's own plugins even inside a project")
 	for _, newCmd := range []func(*app) *cobra.Command{
 		newInitCmd, newInstallCmd, newSyncCmd, newLockCmd, newListCmd, newRemoveCmd, newEnableCmd, newDisableCmd,
-		newInfoCmd, newVerifyCmd, newCallCmd, newNewCmd, newPackCmd, newPublishCmd,
+		newSearchCmd, newInfoCmd, newVerifyCmd, newCallCmd, newNewCmd, newPackCmd, newPublishCmd,
 	} {
 		cmd.AddCommand(newCmd(a))
 	}
