@@ -2,7 +2,7 @@
 // them:
 //
 //	<dir>/<hash>/state.json            what was last seen of one catalogue
-//	<dir>/<hash>/<hash>.table          the compacted catalogue, ready to be searched
+//	<dir>/<hash>/<hash>.{rows,lines}   the compacted catalogue, ready to be searched
 //
 // Everything there can be fetched again and may be removed at any time. The package prints nothing.
 package search

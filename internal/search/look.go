@@ -3,7 +3,6 @@ package search
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -95,7 +94,7 @@ func (l *looking) uncovered(ctx context.Context, c *registry.CompactedCatalogue,
 		names[t.Name] = true
 	}
 	var entries map[string]catalogue.Entry
-	err := l.shelf.table(ctx, c, func(table io.Reader) (err error) {
+	err := l.shelf.table(ctx, c, func(table catalogue.Table) (err error) {
 		entries, err = catalogue.Lookup(table, names)
 		return err
 	})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -186,7 +185,7 @@ func (o *Options) one(ctx context.Context, source string, about *Catalogue) (cat
 	}
 	about.Generation, about.Fresh = state.Generation, len(state.Fresh)
 	var found catalogue.Matches
-	err = shelf.table(ctx, state.Compacted, func(table io.Reader) (err error) {
+	err = shelf.table(ctx, state.Compacted, func(table catalogue.Table) (err error) {
 		found, err = catalogue.Search(table, state.merged(), o.Query)
 		return err
 	})

@@ -23,7 +23,8 @@ const (
 	stateFile    = "state.json"
 	stateSchema  = 1
 	maxState     = 64 << 20 // bytes
-	tableEnding  = ".table"
+	rowsEnding   = ".rows"
+	linesEnding  = ".lines"
 	hashedDigits = 32
 )
 
@@ -111,17 +112,18 @@ func (s *shelf) write(state *state) error {
 	return fsx.WriteFile(filepath.Join(s.dir, stateFile), text, 0o644)
 }
 
-func (s *shelf) path(c *registry.CompactedCatalogue) string {
-	return filepath.Join(s.dir, hashed(c.Content.Digest.String())+tableEnding)
+// path gives a file of a compacted catalogue's table.
+func (s *shelf) path(c *registry.CompactedCatalogue, ending string) string {
+	return filepath.Join(s.dir, hashed(c.Content.Digest.String())+ending)
 }
 
 // table hands the table of a compacted catalogue, which may be nil, to use. One that is not there, is damaged, or was removed
 // by another process is made first, and use may then be called a second time.
-func (s *shelf) table(ctx context.Context, c *registry.CompactedCatalogue, use func(io.Reader) error) error {
+func (s *shelf) table(ctx context.Context, c *registry.CompactedCatalogue, use func(catalogue.Table) error) error {
 	if c == nil {
 		return use(catalogue.EmptyTable())
 	}
-	err := readFile(s.path(c), use)
+	err := s.withTable(c, use)
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, catalogue.ErrTable) {
 		return err
 	}
@@ -131,16 +133,21 @@ func (s *shelf) table(ctx context.Context, c *registry.CompactedCatalogue, use f
 	if err := s.fetch(ctx, c); err != nil {
 		return err
 	}
-	return readFile(s.path(c), use)
+	return s.withTable(c, use)
 }
 
-func readFile(path string, use func(io.Reader) error) error {
-	f, err := os.Open(path)
+func (s *shelf) withTable(c *registry.CompactedCatalogue, use func(catalogue.Table) error) error {
+	rows, err := os.Open(s.path(c, rowsEnding))
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return use(f)
+	defer rows.Close()
+	lines, err := os.Open(s.path(c, linesEnding))
+	if err != nil {
+		return err
+	}
+	defer lines.Close()
+	return use(catalogue.Table{Rows: rows, Lines: lines})
 }
 
 // fetch makes the table of a compacted catalogue, and removes those of earlier ones.
@@ -148,31 +155,36 @@ func (s *shelf) fetch(ctx context.Context, c *registry.CompactedCatalogue) error
 	if err := fsx.MkdirAll(s.dir, 0o755); err != nil {
 		return err
 	}
-	file, err := fsx.Create(s.path(c), 0o644)
+	rows, err := fsx.Create(s.path(c, rowsEnding), 0o644)
 	if err != nil {
 		return err
 	}
-	defer file.Discard()
-	if err := s.fill(ctx, c, file); err != nil {
+	defer rows.Discard()
+	lines, err := fsx.Create(s.path(c, linesEnding), 0o644)
+	if err != nil {
 		return err
 	}
-	if err := file.Commit(); err != nil {
+	defer lines.Discard()
+	if err := s.fill(ctx, c, rows, lines); err != nil {
 		return err
 	}
-	s.sweep(s.path(c))
+	if err := errors.Join(lines.Commit(), rows.Commit()); err != nil {
+		return err
+	}
+	s.sweep(hashed(c.Content.Digest.String()))
 	return nil
 }
 
 // fill writes a table while the lines of the compacted catalogue come in.
-func (s *shelf) fill(ctx context.Context, c *registry.CompactedCatalogue, file io.Writer) error {
-	lines, in := io.Pipe()
+func (s *shelf) fill(ctx context.Context, c *registry.CompactedCatalogue, rows, lines io.Writer) error {
+	from, to := io.Pipe()
 	fetched := make(chan struct{})
 	go func() {
 		defer close(fetched)
-		in.CloseWithError(s.from.Lines(ctx, c, in))
+		to.CloseWithError(s.from.Lines(ctx, c, to))
 	}()
-	count, err := catalogue.WriteTable(file, lines)
-	lines.CloseWithError(err)
+	count, err := catalogue.WriteTable(rows, lines, from)
+	from.CloseWithError(err)
 	<-fetched
 	if err == nil && count != c.Entries {
 		err = fmt.Errorf("holds %d plugins, expected %d", count, c.Entries)
@@ -193,8 +205,9 @@ func (s *shelf) sweep(keep string) {
 		_, temporary := fsx.TempOf(e.Name())
 		info, err := e.Info()
 		left := temporary && err == nil && time.Since(info.ModTime()) > time.Hour
-		if path := filepath.Join(s.dir, e.Name()); left || strings.HasSuffix(path, tableEnding) && path != keep {
-			_ = os.Remove(path)
+		stem, ending := strings.TrimSuffix(e.Name(), filepath.Ext(e.Name())), filepath.Ext(e.Name())
+		if left || (ending == rowsEnding || ending == linesEnding) && stem != keep {
+			_ = os.Remove(filepath.Join(s.dir, e.Name()))
 		}
 	}
 }

@@ -263,13 +263,24 @@ func TestCompact(t *testing.T) {
 	}
 }
 
-func tableOf(t testing.TB, entries ...Entry) []byte {
+// held is a table in memory.
+type held struct{ rows, lines string }
+
+func (h held) table() Table { return Table{strings.NewReader(h.rows), strings.NewReader(h.lines)} }
+
+func tableOf(t testing.TB, entries ...Entry) held {
 	t.Helper()
-	var out bytes.Buffer
-	if n, err := WriteTable(&out, strings.NewReader(lines(entries...))); err != nil || n != len(entries) {
+	h, n, err := writeTable(lines(entries...))
+	if err != nil || n != len(entries) {
 		t.Fatalf("%d, %v", n, err)
 	}
-	return out.Bytes()
+	return h
+}
+
+func writeTable(text string) (held, int, error) {
+	var rows, kept bytes.Buffer
+	n, err := WriteTable(&rows, &kept, strings.NewReader(text))
+	return held{rows.String(), kept.String()}, n, err
 }
 
 func described(name, description string, keywords ...string) Entry {
@@ -309,7 +320,7 @@ func TestSearch(t *testing.T) {
 		{"", "", "a-json csv files json", 7},
 		{"\t", "", "a-json csv files json", 7},
 	} {
-		m, err := Search(bytes.NewReader(table), nil, Query{strings.Split(test.terms, ","), test.kind, 4})
+		m, err := Search(table.table(), nil, Query{strings.Split(test.terms, ","), test.kind, 4})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -336,7 +347,7 @@ func TestSearchFresh(t *testing.T) {
 	older.Version = "0.1.0"
 	fresh := map[string]Entry{"b": described("b", "one"), "c": newer, "d": older, "z": described("z", "two")}
 	for terms, want := range map[string]string{"one": "a b", "two": "c z", "other": "d", "": "a b c d z"} {
-		m, err := Search(bytes.NewReader(table), fresh, Query{[]string{terms}, "", 10})
+		m, err := Search(table.table(), fresh, Query{[]string{terms}, "", 10})
 		if err != nil || names(m) != want {
 			t.Errorf("%q: %s, %v; expected %s", terms, names(m), err, want)
 		}
@@ -345,7 +356,7 @@ func TestSearchFresh(t *testing.T) {
 	if err != nil || names(m) != "b" || m.Total != 4 {
 		t.Errorf("without a table: %s of %d, %v", names(m), m.Total, err)
 	}
-	found, err := Lookup(bytes.NewReader(table), map[string]bool{"c": true, "x": true})
+	found, err := Lookup(table.table(), map[string]bool{"c": true, "x": true})
 	if err != nil || len(found) != 1 || found["c"].Description != "one" {
 		t.Errorf("looked up %+v, %v", found, err)
 	}
@@ -353,13 +364,20 @@ func TestSearchFresh(t *testing.T) {
 
 // TestBrokenTable: a damaged file on this machine is noticed where that changes a result, and made again.
 func TestBrokenTable(t *testing.T) {
-	whole := string(tableOf(t, described("a", "one"), described("b", "one")))
-	for name, text := range map[string]string{
-		"empty": "", "another head": "x" + whole, "cut": whole[:len(whole)-5], "no columns": tableHead + "a\n",
-		"another name in it": strings.Replace(whole, `"name":"a"`, `"name":"x"`, 1), "a broken entry": strings.Replace(whole, "{", "[", 1),
-		"a long line": tableHead + strings.Repeat("x", 1<<20) + "\n",
+	whole := tableOf(t, described("a", "one"), described("b", "one"))
+	for name, h := range map[string]held{
+		"empty":            {"", whole.lines},
+		"another head":     {"x" + whole.rows, whole.lines},
+		"cut":              {whole.rows[:len(whole.rows)-2], whole.lines},
+		"no columns":       {tableHead + "a\n", whole.lines},
+		"a long row":       {tableHead + strings.Repeat("x", 1<<20) + "\n", whole.lines},
+		"no number":        {strings.Replace(whole.rows, "\t0\n", "\tx\n", 1), whole.lines},
+		"no lines":         {whole.rows, ""},
+		"another name":     {whole.rows, strings.Replace(whole.lines, `"name":"a"`, `"name":"x"`, 1)},
+		"a broken entry":   {whole.rows, strings.Replace(whole.lines, "{", "[", 1)},
+		"an endless entry": {whole.rows, strings.ReplaceAll(whole.lines, "\n", strings.Repeat(" ", 1<<20))},
 	} {
-		if _, err := Search(strings.NewReader(text), nil, Query{[]string{"one"}, "", 5}); !errors.Is(err, ErrTable) {
+		if _, err := Search(h.table(), nil, Query{[]string{"one"}, "", 5}); !errors.Is(err, ErrTable) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -371,12 +389,12 @@ func FuzzLines(f *testing.F) {
 	f.Add(`{"name":"a","version":"1.0.0","kind":"k","type":"t","description":"ÄÖ` + "\xff" + `"}` + "\n")
 	f.Add("{}\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		var table, same bytes.Buffer
-		count, err := WriteTable(&table, strings.NewReader(text))
+		var same bytes.Buffer
+		table, count, err := writeTable(text)
 		if err != nil {
 			return
 		}
-		m, err := Search(&table, nil, Query{Limit: 1 << 20})
+		m, err := Search(table.table(), nil, Query{Limit: 1 << 20})
 		if err != nil || m.Total != count || len(m.Best) != count {
 			t.Fatalf("%d of %d plugins found, %v", m.Total, count, err)
 		}
@@ -424,9 +442,8 @@ func BenchmarkSearch(b *testing.B) {
 		for _, terms := range [][]string{{"kafka-plugin-000003"}, {"prometheus"}, {"nothing-like-it"}, {"load", "metrics"}} {
 			b.Run(fmt.Sprintf("%d/%s", n, strings.Join(terms, "+")), func(b *testing.B) {
 				b.ReportAllocs()
-				b.ReportMetric(float64(len(table)), "table-bytes")
 				for b.Loop() {
-					if _, err := Search(bytes.NewReader(table), nil, Query{terms, "", 25}); err != nil {
+					if _, err := Search(table.table(), nil, Query{terms, "", 25}); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -441,7 +458,7 @@ func BenchmarkWriteTable(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := WriteTable(io.Discard, strings.NewReader(text)); err != nil {
+				if _, err := WriteTable(io.Discard, io.Discard, strings.NewReader(text)); err != nil {
 					b.Fatal(err)
 				}
 			}

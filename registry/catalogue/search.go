@@ -3,7 +3,6 @@ package catalogue
 import (
 	"bytes"
 	"cmp"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -41,10 +40,10 @@ const (
 	nowhere
 )
 
-// Search reads a table and finds what matches in it, where fresh entries, by name, are merged into those of the table.
+// Search finds what matches in a table, where fresh entries, by name, are merged into those of the table.
 // Memory is that of fresh and of the best matches, whatever the length of the table. The error is ErrTable or that of
 // table.
-func Search(table io.Reader, fresh map[string]Entry, q Query) (Matches, error) {
+func Search(table Table, fresh map[string]Entry, q Query) (Matches, error) {
 	s := &search{kind: []byte(q.Kind), limit: q.Limit}
 	for _, t := range q.Terms {
 		if t = strings.TrimSpace(t); t != "" {
@@ -52,18 +51,18 @@ func Search(table io.Reader, fresh map[string]Entry, q Query) (Matches, error) {
 		}
 	}
 	seen := map[string]bool{}
-	err := readTable(table, func(r row) error {
-		if e, ok := fresh[string(r.name)]; ok {
-			seen[e.Name] = true
-			old, err := ParseEntry(r.entry)
-			if err != nil {
-				return ErrTable
-			}
-			s.entry(Merge(old, e))
+	err := table.rows(func(r row) error {
+		e, ok := fresh[string(r.name)]
+		if !ok {
+			s.row(r, nil)
 			return nil
 		}
-		s.row(r)
-		return nil
+		seen[e.Name] = true
+		old, err := table.entry(e.Name, string(r.offset))
+		if err == nil {
+			s.entry(Merge(old, e))
+		}
+		return err
 	})
 	for _, name := range slices.Sorted(maps.Keys(fresh)) {
 		if !seen[name] {
@@ -73,28 +72,22 @@ func Search(table io.Reader, fresh map[string]Entry, q Query) (Matches, error) {
 	if err != nil {
 		return Matches{}, err
 	}
-	return s.matches()
+	return s.matches(table)
 }
 
 // Lookup finds the entries of the named plugins in a table. Names that are not there are left out. The error is ErrTable or
 // that of table.
-func Lookup(table io.Reader, names map[string]bool) (map[string]Entry, error) {
+func Lookup(table Table, names map[string]bool) (map[string]Entry, error) {
 	out := map[string]Entry{}
-	return out, readTable(table, func(r row) error {
+	return out, table.rows(func(r row) error {
 		if !names[string(r.name)] {
 			return nil
 		}
-		e, err := ParseEntry(r.entry)
-		if err != nil {
-			return ErrTable
-		}
+		e, err := table.entry(string(r.name), string(r.offset))
 		out[e.Name] = e
-		return nil
+		return err
 	})
 }
-
-// EmptyTable is the table of a catalogue that was never compacted.
-func EmptyTable() io.Reader { return strings.NewReader(tableHead) }
 
 // search keeps the best rows of those that match.
 type search struct {
@@ -105,19 +98,19 @@ type search struct {
 	best  []candidate // sorted, at most limit
 }
 
-// candidate is a row that matches. Its entry is read only when it is among the best at the end.
+// candidate is a plugin that matches. The entry of one from the table is read only when it is among the best at the end.
 type candidate struct {
-	rank  int
-	name  string
-	entry []byte
+	rank         int
+	name, offset string
+	fresh        *Entry // nil: it is at offset
 }
 
 func (s *search) entry(e Entry) {
-	r, _ := cutRow(e.Append(appendColumns(nil, e)))
-	s.row(r)
+	r, _ := cutRow(appendColumns(nil, e))
+	s.row(r, &e)
 }
 
-func (s *search) row(r row) {
+func (s *search) row(r row, fresh *Entry) {
 	if len(s.kind) > 0 && !bytes.Equal(r.kind, s.kind) {
 		return
 	}
@@ -133,7 +126,7 @@ func (s *search) row(r row) {
 	if len(s.best) == s.limit && worse(rank, r.name, s.best[s.limit-1]) {
 		return
 	}
-	c := candidate{rank, string(r.name), bytes.Clone(r.entry)}
+	c := candidate{rank, string(r.name), string(r.offset), fresh}
 	at, _ := slices.BinarySearchFunc(s.best, c, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.name, b.name))
 	})
@@ -147,14 +140,17 @@ func worse(rank int, name []byte, than candidate) bool {
 	return rank > than.rank || rank == than.rank && string(name) >= than.name
 }
 
-func (s *search) matches() (Matches, error) {
+func (s *search) matches(table Table) (Matches, error) {
 	m := Matches{Best: make([]Match, 0, len(s.best)), Total: s.total}
 	for _, c := range s.best {
-		e, err := ParseEntry(c.entry)
-		if err != nil || e.Name != c.name {
-			return Matches{}, ErrTable
+		if c.fresh == nil {
+			e, err := table.entry(c.name, c.offset)
+			if err != nil {
+				return Matches{}, err
+			}
+			c.fresh = &e
 		}
-		m.Best = append(m.Best, Match{e, c.rank})
+		m.Best = append(m.Best, Match{*c.fresh, c.rank})
 	}
 	return m, nil
 }
