@@ -107,7 +107,7 @@ func TestCatalogue(t *testing.T) {
 		_, err := k.Compacted(t.Context())
 		expectError[*registry.NotFoundError](t, "no catalogue", err)
 		_, err = s.CompactCatalogue(t.Context(), s.source)
-		expectError[*registry.NotFoundError](t, "compacting no catalogue", err)
+		expectError[*registry.NoCatalogueError](t, "compacting no catalogue", err)
 
 		s.publish(t, "echo", "2.0.0")
 		s.publish(t, "echo", "1.0.1") // a fix of an old version is not the latest
@@ -179,7 +179,7 @@ func TestCatalogueLosesNothing(t *testing.T) {
 func compactUntil(t *testing.T, s shelf, done <-chan struct{}) {
 	for {
 		_, err := s.CompactCatalogue(t.Context(), s.source)
-		if notFound, changed := (*registry.NotFoundError)(nil), (*registry.CatalogueChangedError)(nil); err != nil && !errors.As(err, &notFound) && !errors.As(err, &changed) {
+		if notFound, changed := (*registry.NoCatalogueError)(nil), (*registry.CatalogueChangedError)(nil); err != nil && !errors.As(err, &notFound) && !errors.As(err, &changed) {
 			t.Errorf("compacting: %v", err)
 			return
 		}
@@ -189,6 +189,40 @@ func compactUntil(t *testing.T, s shelf, done <-chan struct{}) {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// TestOvertakenCompaction: while one compaction is about to write, another takes in a new entry, and a third removes that.
+func TestOvertakenCompaction(t *testing.T) {
+	source := testregistry.New(t).Host() + "/team"
+	others := shelf{newClient(t, registry.Options{}), source}
+	others.publish(t, "old", "1.0.0")
+	others.compact(t)
+	others.publish(t, "first", "1.0.0")
+	slow := shelf{newClient(t, registry.Options{Transport: &interrupted{method: http.MethodPost, do: func() {
+		others.publish(t, "second", "1.0.0")
+		others.compact(t)
+		others.compact(t)
+	}}}), source}
+	if r := slow.compact(t); r.Plugins != 3 || r.Generation != 2 || r.Changed {
+		t.Errorf("the overtaken compaction: %+v", r)
+	}
+	if entries, tags := others.entries(t); len(entries) != 3 || len(tags) != 0 {
+		t.Errorf("%v beside %v", slices.Sorted(maps.Keys(entries)), tags)
+	}
+}
+
+// interrupted does something before the first request of a method.
+type interrupted struct {
+	method string
+	do     func()
+	once   sync.Once
+}
+
+func (i *interrupted) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == i.method {
+		i.once.Do(i.do)
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // TestCompactionOrder: the same releases give the same bytes, whatever was published and compacted when.

@@ -59,14 +59,25 @@ func (e *CatalogueChangedError) Hint() string {
 	return "nothing is lost; have one machine compact the catalogue, now and then"
 }
 
+// NoCatalogueError says that nothing was ever written into the catalogue of a namespace.
+type NoCatalogueError struct {
+	Source string `json:"source"`
+}
+
+func (e *NoCatalogueError) Error() string { return fmt.Sprintf("catalogue of %s: not found", e.Source) }
+
+// Hint says how there comes to be one.
+func (e *NoCatalogueError) Hint() string {
+	return "publishing a plugin there makes one, also if the plugin is published already"
+}
+
 // CompactCatalogue takes the entries that publishes wrote into the compacted catalogue of a registry/namespace. It can run at
 // any time, beside publishes, searches and other compactions, and be interrupted. With nothing new it changes nothing.
 //
 // An entry is removed only when the state that the compaction began with has it already. So a compaction that did not see the
 // entry would have to be under way from before that state until after this one, to write a state without it.
 //
-// Errors: *NotFoundError when nothing was ever published into the catalogue, *CatalogueChangedError, and those of reading
-// and writing.
+// Errors: *NoCatalogueError, *CatalogueChangedError, and those of reading and writing.
 func (c *Client) CompactCatalogue(ctx context.Context, source string) (*Compaction, error) {
 	k, err := c.Catalogue(source)
 	if err != nil {
@@ -158,6 +169,9 @@ func (j *compaction) sort(ctx context.Context) (covered, fresh []catalogue.Tag, 
 		byName[t.Name] = append(byName[t.Name], t)
 		return nil
 	})
+	if is[*NotFoundError](err) {
+		return nil, nil, &NoCatalogueError{j.repo.Source()}
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -69,7 +69,7 @@ var outcomes = []outcome{
 	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*resolve.ConflictError], is[*install.TargetError]}},
 	{exitNotFound, "not-found", []func(error) (any, bool){
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NoLockError], is[*registry.NotFoundError],
-		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError], is[*search.NotKeptError], notExist,
+		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError], is[*search.NotKeptError], is[*registry.NoCatalogueError], notExist,
 	}},
 	{exitExists, "exists", []func(error) (any, bool){is[*registry.VersionExistsError]}},
 	{exitNetwork, "network", []func(error) (any, bool){is[*registry.AuthError], is[*registry.UnavailableError], is[*search.FailedError]}},
