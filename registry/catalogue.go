@@ -106,29 +106,50 @@ func (k *Catalogue) Lines(ctx context.Context, c *CompactedCatalogue, w io.Write
 }
 
 // Tags hands the tags of entries to each, in no order, that a compacted catalogue of the given generation may not have; of
-// generation 0, all of them. One request for each page. *NotFoundError when the repository does not exist or is empty.
+// generation 0, all of them. One request for each page. each's own error ends the list and is returned. *NotFoundError when the
+// repository does not exist or is empty.
 func (k *Catalogue) Tags(ctx context.Context, generation int64, each func(catalogue.Tag) error) error {
-	since, found := catalogue.Since(generation), false
-	var stop error
-	err := k.client.ask(ctx, k.repo, func(ctx context.Context, r *remote.Repository) error {
-		r.MaxMetadataBytes = maxTagListBytes
-		return r.Tags(ctx, since, func(page []string) error {
-			for _, word := range page {
-				found = true
-				if tag, ok := catalogue.ParseTag(word); ok && catalogue.After(word, since) && stop == nil {
-					stop = each(tag)
-				}
-			}
-			return stop
-		})
-	})
+	l := &tagList{since: catalogue.Since(generation), each: each}
+	err := k.listTags(ctx, l.since, l)
+	var refused *UnavailableError
+	if l.since != "" && !l.found && (is[*NotFoundError](err) || errors.As(err, &refused) && refused.Status >= 400 && refused.Status < 500) {
+		// Some registries begin a list behind existing tags only.
+		err = k.listTags(ctx, "", l)
+	}
 	switch {
-	case stop != nil:
-		return stop
-	case err != nil:
-		return translate(k.repo, "", err)
-	case !found && generation == 0:
+	case l.stop != nil:
+		return l.stop
+	case err == nil && !l.found && generation == 0:
 		return &NotFoundError{Repository: k.repo}
+	}
+	return err
+}
+
+// tagList is what becomes of a list of tags.
+type tagList struct {
+	since string
+	each  func(catalogue.Tag) error
+	found bool  // there was a tag
+	stop  error // of each
+}
+
+func (k *Catalogue) listTags(ctx context.Context, last string, l *tagList) error {
+	return translate(k.repo, "", k.client.ask(ctx, k.repo, func(ctx context.Context, r *remote.Repository) error {
+		r.MaxMetadataBytes = maxTagListBytes
+		return r.Tags(ctx, last, l.page)
+	}))
+}
+
+func (l *tagList) page(words []string) error {
+	for _, word := range words {
+		l.found = true
+		tag, ok := catalogue.ParseTag(word)
+		if !ok || !catalogue.After(word, l.since) {
+			continue
+		}
+		if l.stop = l.each(tag); l.stop != nil {
+			return l.stop
+		}
 	}
 	return nil
 }
