@@ -72,7 +72,7 @@ func (a *app) printFound(r *search.Result, q catalogue.Query) {
 		case k.State == search.Absent:
 			a.note("%s has no catalogue: nothing was published there yet, or only by programs that write none", k.Source)
 		case k.Unread > 0:
-			a.warn(fmt.Sprintf("%s: %d or more entries of its catalogue were passed over; 'loadr registry index %s' may help", k.Source, k.Unread, k.Source))
+			a.warn(fmt.Sprintf("%s: at least %s passed over; 'loadr registry index %s' may help", k.Source, counted(k.Unread, "entry of its catalogue was", "entries of its catalogue were"), k.Source))
 		}
 	}
 	if len(r.Plugins) == 0 {
@@ -143,14 +143,21 @@ func (a *app) printCompaction(r *registry.Compaction) {
 		a.warn(fmt.Sprintf("%s: entry %s was passed over: %s", r.Source, s.Tag, s.Problem))
 	}
 	if r.Changed {
-		a.line("indexed %s: %d plugins, %d new entries", r.Source, r.Plugins, r.Read)
+		a.line("indexed %s: %s, %s", r.Source, counted(r.Plugins, "plugin", "plugins"), counted(r.Read, "new entry", "new entries"))
 	} else {
-		a.line("already indexed: %s: %d plugins", r.Source, r.Plugins)
+		a.line("already indexed: %s: %s", r.Source, counted(r.Plugins, "plugin", "plugins"))
 	}
-	switch {
-	case r.Kept > 0:
-		a.note("%d entries that are in the index stay, since the registry does not let us remove them", r.Kept)
-	case r.Removed > 0:
-		a.note("removed %d entries that were in the index before", r.Removed)
+	if r.Removed > 0 {
+		a.note("removed %s that an earlier index had taken in", counted(r.Removed, "entry", "entries"))
 	}
+	if r.Kept > 0 {
+		a.note("left %s that an earlier index had taken in: the registry does not let us remove anything", counted(r.Kept, "entry", "entries"))
+	}
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -101,6 +101,7 @@ func (e *NotKeptError) Hint() string { return "search once without --offline" }
 func Search(ctx context.Context, o Options) (*Result, error) {
 	found, failures := make([]catalogue.Matches, len(o.Sources)), make([]error, len(o.Sources))
 	r := &Result{Plugins: []Plugin{}, Catalogues: make([]Catalogue, len(o.Sources))}
+	ctx = oneToken(ctx, o.Sources)
 	var wait sync.WaitGroup
 	for i, source := range o.Sources {
 		wait.Go(func() {
@@ -130,6 +131,17 @@ func Search(ctx context.Context, o Options) (*Result, error) {
 	r.Plugins = r.Plugins[:min(len(r.Plugins), o.Query.Limit)]
 	r.More = total - len(r.Plugins)
 	return r, nil
+}
+
+// oneToken lets a registry that holds several of the catalogues be asked for one token for all of them.
+func oneToken(ctx context.Context, sources []string) context.Context {
+	var repos []registry.Repository
+	for _, source := range sources {
+		if host, namespace, err := registry.ParseNamespace(source); err == nil {
+			repos = append(repos, registry.Repository{Registry: host, Namespace: namespace, Name: catalogue.Repository})
+		}
+	}
+	return registry.WithRepositories(ctx, repos)
 }
 
 func (c *Catalogue) conclude(found catalogue.Matches, err error) {

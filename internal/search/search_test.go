@@ -16,6 +16,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
+	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/credentials"
 
 	"github.com/loadr-plugins/loadr/internal/testregistry"
 	"github.com/loadr-plugins/loadr/registry"
@@ -148,6 +150,26 @@ func TestFailures(t *testing.T) {
 	cancel()
 	if _, err := Search(ctx, m.Options); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestOneToken: the catalogues of one registry cost one token.
+func TestOneToken(t *testing.T) {
+	server := testregistry.New(t, testregistry.Tokens("ann", "secret"))
+	store := credentials.NewMemoryStore()
+	if err := store.Put(t.Context(), server.Host(), auth.Credential{Username: "ann", Password: "secret"}); err != nil {
+		t.Fatal(err)
+	}
+	m := newMachine(t, server.Host()+"/a", server.Host()+"/b")
+	m.Client = registry.New(registry.Options{Credentials: store})
+	m.publish("redis", "1.0.0")
+	m.Sources = []string{m.Sources[1], m.Sources[0]}
+	m.publish("kafka", "1.0.0")
+	server.TakeTokens()
+	m.Client = registry.New(registry.Options{Credentials: store})
+	m.wantFound("", "kafka 1.0.0, redis 1.0.0")
+	if got := server.TakeTokens(); got != 1 {
+		t.Errorf("%d tokens, expected 1", got)
 	}
 }
 
