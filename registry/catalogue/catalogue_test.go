@@ -362,6 +362,21 @@ func TestSearchFresh(t *testing.T) {
 	}
 }
 
+// TestSearchMemory: a search of a catalogue twenty times as large takes no more memory.
+func TestSearchMemory(t *testing.T) {
+	allocs := func(n int) float64 {
+		table := tableOf(t, benchmarkEntries(n)...)
+		return testing.AllocsPerRun(3, func() {
+			if m, err := Search(table.table(), nil, Query{[]string{"load"}, "", 25}); err != nil || m.Total != n {
+				t.Fatalf("%d of %d, %v", m.Total, n, err)
+			}
+		})
+	}
+	if small, large := allocs(1_000), allocs(20_000); large > small+10 {
+		t.Errorf("%v allocations for 1000 plugins, %v for 20000", small, large)
+	}
+}
+
 // TestBrokenTable: a damaged file on this machine is noticed where that changes a result, and made again.
 func TestBrokenTable(t *testing.T) {
 	whole := tableOf(t, described("a", "one"), described("b", "one"))
