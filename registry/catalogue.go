@@ -94,6 +94,9 @@ func parseCompacted(object string, desc v1.Descriptor, text []byte) (*CompactedC
 // used.
 func (k *Catalogue) Lines(ctx context.Context, c *CompactedCatalogue, w io.Writer) error {
 	stream, err := k.client.Fetch(ctx, k.repo, c.Content)
+	if is[*NotFoundError](err) { // which would mean that there is no catalogue
+		return &InvalidArtifactError{k.repo.String() + " " + catalogue.IndexTag, fmt.Sprintf("its lines, %s, are not in the registry", c.Content.Digest)}
+	}
 	if err != nil {
 		return err
 	}

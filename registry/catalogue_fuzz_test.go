@@ -15,7 +15,7 @@ func FuzzCatalogue(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	j := &compaction{Compaction: Compaction{Generation: 3, Plugins: 5}}
+	j := &compaction{done: Compaction{Generation: 3, Plugins: 5}}
 	f.Add(entry)
 	f.Add(j.manifest(v1.Descriptor{MediaType: MediaTypeCatalogueLines, Size: 7}))
 	f.Add([]byte(`{"artifactType":"` + CatalogueType + `","layers":[{}],"annotations":{"` + AnnotationGeneration + `":"9999999999999"}}`))

@@ -211,6 +211,17 @@ func TestOvertakenCompaction(t *testing.T) {
 	}
 }
 
+// TestLostUpload: a registry that lost what two compactions uploaded at once is given it again.
+func TestLostUpload(t *testing.T) {
+	server := testregistry.New(t)
+	s := shelf{newClient(t, registry.Options{}), server.Host() + "/team"}
+	s.publish(t, "echo", "1.0.0")
+	server.Inject(testregistry.Fault{Match: "PUT manifest", Status: http.StatusBadRequest, Times: 1, Body: `{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}`})
+	if r := s.compact(t); !r.Changed || r.Plugins != 1 || r.Generation != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // interrupted does something before the first request of a method.
 type interrupted struct {
 	method string
@@ -245,6 +256,28 @@ func TestCompactionOrder(t *testing.T) {
 	}
 	if digests[0] != digests[1] {
 		t.Errorf("the same plugins in two orders: %v", digests)
+	}
+}
+
+// TestTooManyEntries: one compaction reads a bounded part, and the next ones the rest.
+func TestTooManyEntries(t *testing.T) {
+	s := shelf{newClient(t, registry.Options{}), testregistry.New(t).Host() + "/team"}
+	const plugins = 40
+	for i := range plugins {
+		s.publish(t, fmt.Sprint("plugin-", i), "1.0.0")
+	}
+	registry.SetMaxFreshBytes(t, 1)
+	first := s.compact(t)
+	if first.Left == 0 || first.Read == 0 || first.Read+first.Left != plugins || first.Plugins != first.Read {
+		t.Errorf("%+v", first)
+	}
+	for range plugins {
+		if s.compact(t).Left == 0 {
+			break
+		}
+	}
+	if entries, _ := s.entries(t); len(entries) != plugins {
+		t.Errorf("%d plugins, expected %d", len(entries), plugins)
 	}
 }
 

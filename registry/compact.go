@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	specs "github.com/opencontainers/image-spec/specs-go"
@@ -26,6 +27,9 @@ const (
 	compactAttempts = 5
 )
 
+// maxFreshBytes bounds the entries that one compaction reads, in bytes of their JSON: some 100,000.
+var maxFreshBytes int64 = 64 << 20
+
 // Compaction is what a compaction came to.
 type Compaction struct {
 	Source     string         `json:"source"`     // registry/namespace
@@ -36,6 +40,7 @@ type Compaction struct {
 	Changed    bool           `json:"changed"` // a new state was written
 	Removed    int            `json:"removed"` // entries that an earlier compaction had taken in and this one removed
 	Kept       int            `json:"kept"`    // such entries that the registry does not let us remove
+	Left       int            `json:"left"`    // new entries that were too many for one compaction: the next one reads them
 	Skipped    []SkippedEntry `json:"skipped"`
 }
 
@@ -96,7 +101,7 @@ func (c *Client) CompactCatalogue(ctx context.Context, source string) (*Compacti
 	return result, err
 }
 
-// errOvertaken says that the compacted catalogue is not the one that this compaction began with.
+// errOvertaken says that the compacted catalogue is not the one that this compaction began with, or that another spoiled it.
 var errOvertaken = errors.New("the catalogue was compacted by somebody else meanwhile")
 
 // compaction is one attempt.
@@ -105,7 +110,7 @@ type compaction struct {
 	start *CompactedCatalogue // nil: there was none
 	old   *os.File            // its lines
 	fresh map[string]catalogue.Entry
-	Compaction
+	done  Compaction
 }
 
 func compactOnce(ctx context.Context, k *Catalogue) (*Compaction, error) {
@@ -114,7 +119,7 @@ func compactOnce(ctx context.Context, k *Catalogue) (*Compaction, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
-	j := &compaction{Catalogue: k, fresh: map[string]catalogue.Entry{}, Compaction: Compaction{Source: k.Source(), Skipped: []SkippedEntry{}}}
+	j := &compaction{Catalogue: k, fresh: map[string]catalogue.Entry{}, done: Compaction{Source: k.Source(), Skipped: []SkippedEntry{}}}
 	if err := j.begin(ctx, temp); err != nil { // the state to begin with
 		return nil, err
 	}
@@ -131,7 +136,7 @@ func compactOnce(ctx context.Context, k *Catalogue) (*Compaction, error) {
 			return nil, err
 		}
 	}
-	return &j.Compaction, j.remove(ctx, covered)
+	return &j.done, j.remove(ctx, covered)
 }
 
 func (j *compaction) begin(ctx context.Context, temp string) error {
@@ -145,7 +150,7 @@ func (j *compaction) begin(ctx context.Context, temp string) error {
 	if j.start = start; start == nil {
 		return nil
 	}
-	j.Digest, j.Generation, j.Plugins = start.Digest, start.Generation, start.Entries
+	j.done.Digest, j.done.Generation, j.done.Plugins = start.Digest, start.Generation, start.Entries
 	return j.Lines(ctx, start, &limitedWriter{j.old, catalogue.MaxContent})
 }
 
@@ -170,7 +175,7 @@ func (j *compaction) sort(ctx context.Context) (covered, fresh []catalogue.Tag, 
 		return nil
 	})
 	if is[*NotFoundError](err) {
-		return nil, nil, &NoCatalogueError{j.repo.Source()}
+		return nil, nil, &NoCatalogueError{j.Source()}
 	}
 	if err != nil {
 		return nil, nil, err
@@ -202,32 +207,45 @@ func (k *Catalogue) translateLines(err error) error {
 	return err
 }
 
-// read reads the entries that the state does not have.
+// read reads the entries that the state does not have, as many as memory allows.
 func (j *compaction) read(ctx context.Context, tags []catalogue.Tag) error {
 	var mu sync.Mutex
+	var size atomic.Int64
 	err := inParallel(ctx, tags, func(ctx context.Context, t catalogue.Tag) error {
+		if size.Load() > maxFreshBytes {
+			mu.Lock()
+			defer mu.Unlock()
+			j.done.Left++
+			return nil
+		}
 		e, err := j.Entry(ctx, t)
+		size.Add(int64(len(e.Append(nil))))
 		mu.Lock()
 		defer mu.Unlock()
-		switch {
-		case is[*InvalidArtifactError](err):
-			j.Skipped = append(j.Skipped, SkippedEntry{t.String(), err.Error()})
-			return nil
-		case is[*NotFoundError](err):
-			// Removed by another compaction, which wrote a state that has it: if there is something to write, that will show.
-			return nil
-		case err != nil:
-			return err
-		}
-		j.Read++
-		if other, ok := j.fresh[e.Name]; ok {
-			e = catalogue.Merge(other, e)
-		}
-		j.fresh[e.Name] = e
-		return nil
+		return j.take(t, e, err)
 	})
-	slices.SortFunc(j.Skipped, func(a, b SkippedEntry) int { return cmp.Compare(a.Tag, b.Tag) })
+	slices.SortFunc(j.done.Skipped, func(a, b SkippedEntry) int { return cmp.Compare(a.Tag, b.Tag) })
 	return err
+}
+
+// take takes in what was read under a tag.
+func (j *compaction) take(t catalogue.Tag, e catalogue.Entry, err error) error {
+	switch {
+	case is[*InvalidArtifactError](err):
+		j.done.Skipped = append(j.done.Skipped, SkippedEntry{t.String(), err.Error()})
+		return nil
+	case is[*NotFoundError](err):
+		// Removed by another compaction, which wrote a state that has it: if there is something to write, that will show.
+		return nil
+	case err != nil:
+		return err
+	}
+	j.done.Read++
+	if other, ok := j.fresh[e.Name]; ok {
+		e = catalogue.Merge(other, e)
+	}
+	j.fresh[e.Name] = e
+	return nil
 }
 
 func inParallel(ctx context.Context, tags []catalogue.Tag, do func(context.Context, catalogue.Tag) error) error {
@@ -259,8 +277,12 @@ func (j *compaction) write(ctx context.Context, temp string) error {
 		return err
 	}
 	desc := v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromBytes(text), Size: int64(len(text))}
-	j.Digest, j.Changed = desc.Digest, true
-	return translate(j.repo, catalogue.IndexTag, to.PushReference(ctx, desc, bytes.NewReader(text), catalogue.IndexTag))
+	j.done.Digest, j.done.Changed = desc.Digest, true
+	err = to.PushReference(ctx, desc, bytes.NewReader(text), catalogue.IndexTag)
+	if saysBlobUnknown(err) { // two compactions uploaded the same at once: see pusher.content
+		return errOvertaken
+	}
+	return translate(j.repo, catalogue.IndexTag, err)
 }
 
 // merge writes the lines of the next state into a file, compressed.
@@ -277,7 +299,7 @@ func (j *compaction) merge(ctx context.Context, temp string) (v1.Descriptor, *os
 	merged := make(chan error, 1)
 	go func() {
 		var err error
-		j.Plugins, err = catalogue.Compact(to, j.old, j.fresh)
+		j.done.Plugins, err = catalogue.Compact(to, j.old, j.fresh)
 		merged <- to.CloseWithError(err)
 	}()
 	err = compress(io.MultiWriter(content, hash.Hash(), size), contextReader{ctx, from})
@@ -294,12 +316,12 @@ func (j *compaction) merge(ctx context.Context, temp string) (v1.Descriptor, *os
 }
 
 func (j *compaction) manifest(lines v1.Descriptor) []byte {
-	j.Generation++
+	j.done.Generation++
 	_, text, _ := encodeManifest(v1.MediaTypeImageManifest, v1.Manifest{ // texts and numbers can't fail
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, ArtifactType: CatalogueType,
 		Config: v1.DescriptorEmptyJSON, Layers: []v1.Descriptor{lines},
 		Annotations: map[string]string{
-			AnnotationGeneration: strconv.FormatInt(j.Generation, 10), AnnotationEntries: strconv.Itoa(j.Plugins),
+			AnnotationGeneration: strconv.FormatInt(j.done.Generation, 10), AnnotationEntries: strconv.Itoa(j.done.Plugins),
 		},
 	})
 	return text

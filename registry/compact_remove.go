@@ -14,7 +14,7 @@ import (
 
 // remove removes entries, where the registry allows that, and the manifest of the state that is no longer current.
 func (j *compaction) remove(ctx context.Context, tags []catalogue.Tag) error {
-	if j.Changed && j.start != nil {
+	if j.done.Changed && j.start != nil {
 		if err := j.removeManifest(ctx, j.start.Digest.String()); err != nil && !errors.Is(err, errRefused) {
 			return err
 		}
@@ -35,7 +35,7 @@ func (j *compaction) remove(ctx context.Context, tags []catalogue.Tag) error {
 		}
 		return nil
 	})
-	j.Removed, j.Kept = int(removed.Load()), int(kept.Load())
+	j.done.Removed, j.done.Kept = int(removed.Load()), int(kept.Load())
 	return err
 }
 

@@ -13,3 +13,10 @@ func (c *Client) Impatient() *Client {
 	c.transport.Policy = func() retry.Policy { return &policy }
 	return c
 }
+
+// SetMaxFreshBytes changes how much one compaction reads, until the test ends.
+func SetMaxFreshBytes(t interface{ Cleanup(func()) }, n int64) {
+	before := maxFreshBytes
+	maxFreshBytes = n
+	t.Cleanup(func() { maxFreshBytes = before })
+}

@@ -147,6 +147,9 @@ func (a *app) printCompaction(r *registry.Compaction) {
 	} else {
 		a.line("already indexed: %s: %s", r.Source, counted(r.Plugins, "plugin", "plugins"))
 	}
+	if r.Left > 0 {
+		a.note("left %s for the next time: run it again", counted(r.Left, "new entry", "new entries"))
+	}
 	if r.Removed > 0 {
 		a.note("removed %s that an earlier index had taken in", counted(r.Removed, "entry", "entries"))
 	}

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -55,7 +56,7 @@ func (l *looking) look(ctx context.Context) (*state, error) {
 
 var errEnough = errors.New("enough")
 
-// list lists the entries that a compacted catalogue of the given generation may not have, in the order of their tags.
+// list lists the entries that a compacted catalogue of the given generation may not have, older generations first.
 func (l *looking) list(ctx context.Context, generation int64) (tags []catalogue.Tag, err error) {
 	err = l.Tags(ctx, generation, func(t catalogue.Tag) error {
 		if tags = append(tags, t); len(tags) == maxTags {
@@ -67,7 +68,9 @@ func (l *looking) list(ctx context.Context, generation int64) (tags []catalogue.
 	if err != nil && !errors.Is(err, errEnough) {
 		return nil, err
 	}
-	slices.SortFunc(tags, func(a, b catalogue.Tag) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(tags, func(a, b catalogue.Tag) int {
+		return cmp.Or(cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
+	})
 	return tags, nil
 }
 

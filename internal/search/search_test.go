@@ -343,10 +343,14 @@ func TestHostile(t *testing.T) {
 		"an endless line":   {1, compress(strings.Repeat(" ", 64<<20)), "line 1: at most"},
 		"another count":     {2, compress(good), "holds 1 plugins, expected 2"},
 		"an altered stream": {1, nil, "expected sha256:"},
+		"no blob":           {1, compress(good), "are not in the registry"},
 	} {
 		f := &fake{}
 		f.compactedOf(1, test.entries, test.blob)
-		if test.blob == nil {
+		switch {
+		case name == "no blob":
+			f.blobs = nil
+		case test.blob == nil:
 			f.compacted(1, 1, good)
 			for _, blob := range f.blobs {
 				blob[len(blob)-1]++
