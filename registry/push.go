@@ -34,8 +34,8 @@ type PushResult struct {
 }
 
 // Push publishes a pack under its version. When the version is taken by the same plugin.toml texts and libraries that
-// is success; by anything else it is a *VersionExistsError. The index is uploaded last: until then nothing is published. Then
-// the catalogue of the namespace is told.
+// is success; by anything else it is a *VersionExistsError. The index is uploaded last: until then nothing is published.
+// After that, also when it was there before, the catalogue of the namespace is told.
 //
 // In the directory registry and the embedded server a version is never overwritten, whatever happens at the same
 // time. Other registries have no such operation: there the tag is checked, pushed, and read again.
