@@ -55,14 +55,17 @@ func (c *Client) Attach(ctx context.Context, repo Repository, subject v1.Descrip
 	if err != nil {
 		return v1.Descriptor{}, &InvalidArtifactError{fmt.Sprintf("%s: attachment to %s", repo, subject.Digest), err.Error()}
 	}
-	attach := func(client *Client, to *remote.Repository) error {
-		return (&attacher{client: client, repo: repo, to: to, subject: subject.Digest, attachment: made}).attach(ctx)
+	if err := repo.check(); err != nil {
+		return v1.Descriptor{}, err
 	}
-	if repo.Registry == Local {
-		err = c.writeLocal(ctx, repo, attach)
-	} else {
-		err = attach(c, c.repository(repo))
-	}
+	ctx = originOnly(ctx)
+	err = c.writing(ctx, repo.Registry, func(w *Client) error {
+		to, err := w.open(repo)
+		if err != nil {
+			return err
+		}
+		return (&attacher{client: w, repo: repo, to: to, subject: subject.Digest, attachment: made}).attach(ctx)
+	})
 	return made.listed, err
 }
 

@@ -38,12 +38,13 @@ func TestRequestBudget(t *testing.T) {
 		"GET manifest",                                           // is the version taken?
 		"POST upload", "PUT upload", "POST upload", "PUT upload", // config, library
 		"PUT manifest", "PUT manifest", // platform, index
-		"GET manifest") // what the tag names now
+		"GET manifest",                 // what the tag names now
+		"GET manifest", "PUT manifest") // the catalogue: how often it was compacted, and the entry
 
 	if _, err := client.Push(t.Context(), repo, pack); err != nil {
 		t.Fatal(err)
 	}
-	expectRequests(t, server, "push of what is there", "GET manifest")
+	expectRequests(t, server, "push of what is there", "GET manifest", "GET manifest", "PUT manifest")
 
 	if _, err := client.Versions(t.Context(), repo); err != nil {
 		t.Fatal(err)
@@ -95,8 +96,8 @@ func TestRequestBudgetOfDirectory(t *testing.T) {
 	if _, err := client.Push(t.Context(), repoIn(registry.Local), testregistry.Pack(t, testregistry.Spec{})); err != nil {
 		t.Fatal(err)
 	}
-	if got := counted(); got != 7 {
-		t.Errorf("push of one target to the directory registry: %d requests, expected 6 and the tag check", got)
+	if got := counted(); got != 9 {
+		t.Errorf("push of one target to the directory registry: %d requests, expected 6, the tag check and 2 for the catalogue", got)
 	}
 }
 

@@ -45,12 +45,15 @@ type CopyResult struct {
 // registry that refuses the index of a copy without all platforms is a *SparseRefusedError. Results are in the order of list.
 //
 // A copy that was interrupted has no tag, or everything that the tag needs; copying again completes it.
-func (c *Client) CopyAll(ctx context.Context, from Origin, registry, namespace string, list []Copy) (_ []CopyResult, err error) {
-	to, release, err := c.writing(ctx, registry)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, release()) }()
+func (c *Client) CopyAll(ctx context.Context, from Origin, registry, namespace string, list []Copy) (results []CopyResult, err error) {
+	err = c.writing(ctx, registry, func(w *Client) error {
+		results, err = w.copyAll(ctx, from, registry, namespace, list)
+		return err
+	})
+	return results, err
+}
+
+func (c *Client) copyAll(ctx context.Context, from Origin, registry, namespace string, list []Copy) ([]CopyResult, error) {
 	// A token for all repositories of a host, as reading asks for, may be refused: here each has its own.
 	ctx = auth.WithScopesForHost(ctx, orasregistry.Reference{Registry: registry}.Host())
 	copies := make([]*copying, len(list))
@@ -59,7 +62,7 @@ func (c *Client) CopyAll(ctx context.Context, from Origin, registry, namespace s
 		if err := repo.check(); err != nil {
 			return nil, err
 		}
-		copies[i] = &copying{Copy: item, from: from, client: to, repo: repo}
+		copies[i] = &copying{Copy: item, from: from, client: c, repo: repo}
 	}
 	if err := eachCopy(ctx, copies, (*copying).compare); err != nil {
 		return nil, err
@@ -75,20 +78,6 @@ func (c *Client) CopyAll(ctx context.Context, from Origin, registry, namespace s
 		results[i] = c.result
 	}
 	return results, nil
-}
-
-// writing gives a client that may write the registry: for the directory registry one that goes to who writes it.
-func (c *Client) writing(ctx context.Context, registry string) (to *Client, release func() error, err error) {
-	if registry != Local {
-		return c, func() error { return nil }, nil
-	}
-	connection, err := c.openWriter(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	to = &Client{options: c.options, retries: c.retries, reader: connection.inProcess}
-	to.localOnce.Do(func() {})
-	return to, connection.close, nil
 }
 
 func eachCopy(ctx context.Context, copies []*copying, do func(*copying, context.Context) error) error {

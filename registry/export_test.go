@@ -10,3 +10,10 @@ func (c *Client) Hasty(by int) *Client {
 	c.retries.haste = time.Duration(by)
 	return c
 }
+
+// SetMaxFreshBytes changes how much one compaction reads, until the test ends.
+func SetMaxFreshBytes(t interface{ Cleanup(func()) }, n int64) {
+	before := maxFreshBytes
+	maxFreshBytes = n
+	t.Cleanup(func() { maxFreshBytes = before })
+}

@@ -27,10 +27,14 @@ const (
 type PushResult struct {
 	Digest  digest.Digest // of the published image index
 	Already bool          // the same content was there before; nothing was changed
+	// Unlisted is why the release, which is published, could not be written into the catalogue of its namespace; nil if
+	// it is there. Pushing the same pack again tries that again.
+	Unlisted error
 }
 
 // Push publishes a pack under its version. When the version is taken by the same plugin.toml texts and libraries that
 // is success; by anything else it is a *VersionExistsError. The index is uploaded last: until then nothing is published.
+// After that, also when it was there before, the catalogue of the namespace is told.
 //
 // In the directory registry and the embedded server a version is never overwritten, whatever happens at the same
 // time. Other registries have no such operation: there the tag is checked, pushed, and read again.
@@ -39,31 +43,30 @@ func (c *Client) Push(ctx context.Context, repo Repository, p *Pack) (PushResult
 	if err := p.release.isOf(object, repo, p.release.Version); err != nil {
 		return PushResult{}, err
 	}
-	if repo.Registry == Local {
-		return c.pushLocal(ctx, repo, p)
+	if err := repo.check(); err != nil {
+		return PushResult{}, err
 	}
 	ctx = originOnly(ctx)
-	to := &pusher{client: c, repo: repo, pack: p, to: c.repository(repo)}
-	result, err := to.push(ctx)
-	if err != nil || result.Already {
-		return result, err
-	}
-	return result, to.readAgain(ctx)
-}
-
-func (c *Client) pushLocal(ctx context.Context, repo Repository, p *Pack) (result PushResult, err error) {
-	err = c.writeLocal(ctx, repo, func(local *Client, to *remote.Repository) error {
-		result, err = (&pusher{client: local, repo: repo, pack: p, to: to}).push(ctx)
+	var result PushResult
+	err := c.writing(ctx, repo.Registry, func(w *Client) error {
+		to, err := w.open(repo)
+		if err != nil {
+			return err
+		}
+		result, err = (&pusher{client: w, repo: repo, pack: p, to: to}).publish(ctx)
+		if err == nil {
+			result.Unlisted = w.catalogueOf(repo).announce(ctx, p.release)
+		}
 		return err
 	})
 	return result, err
 }
 
-// writeLocal writes the directory registry: under its lock, or through the server that holds it. What write reads with
-// the client that it gets, it reads from who writes.
-func (c *Client) writeLocal(ctx context.Context, repo Repository, write func(*Client, *remote.Repository) error) (err error) {
-	if err := repo.check(); err != nil {
-		return err
+// writing calls do with a client that may write a registry: the directory registry under its lock, or through the server that
+// holds it. What do reads with that client, it reads from who writes.
+func (c *Client) writing(ctx context.Context, registry string, do func(*Client) error) (err error) {
+	if registry != Local {
+		return do(c)
 	}
 	connection, err := c.openWriter(ctx)
 	if err != nil {
@@ -72,7 +75,7 @@ func (c *Client) writeLocal(ctx context.Context, repo Repository, write func(*Cl
 	defer func() { err = errors.Join(err, connection.close()) }()
 	local := &Client{options: c.options, retries: c.retries, reader: connection.inProcess}
 	local.localOnce.Do(func() {})
-	return write(local, newRepository(repo, connection.client, true))
+	return do(local)
 }
 
 // pusher is one push.
@@ -81,6 +84,15 @@ type pusher struct {
 	repo   Repository
 	pack   *Pack
 	to     *remote.Repository
+}
+
+// publish pushes, and reads again where the registry does not keep versions itself.
+func (p *pusher) publish(ctx context.Context) (PushResult, error) {
+	result, err := p.push(ctx)
+	if err != nil || result.Already || p.repo.Registry == Local {
+		return result, err
+	}
+	return result, p.readAgain(ctx)
 }
 
 func (p *pusher) push(ctx context.Context) (PushResult, error) {

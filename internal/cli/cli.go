@@ -93,7 +93,7 @@ func newPluginCmd(a *app) *cobra.Command {
 		newWhyCmd, newRemoveCmd, newEnableCmd, newDisableCmd, newRollbackCmd, newExecCmd,
 		newInfoCmd, newVerifyCmd, newCallCmd,
 		newNewCmd, newPackCmd, newPublishCmd, newWithdrawCmd, newImportCmd,
-		newBundleCmd, newMirrorCmd, newCacheCmd,
+		newBundleCmd, newMirrorCmd, newSearchCmd, newCacheCmd,
 	} {
 		cmd.AddCommand(newCmd(a))
 	}

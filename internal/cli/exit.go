@@ -22,6 +22,7 @@ import (
 	"github.com/loadr-plugins/loadr/internal/publish"
 	"github.com/loadr-plugins/loadr/internal/republish"
 	"github.com/loadr-plugins/loadr/internal/run"
+	"github.com/loadr-plugins/loadr/internal/search"
 	"github.com/loadr-plugins/loadr/internal/unpack"
 	"github.com/loadr-plugins/loadr/loader"
 	"github.com/loadr-plugins/loadr/loader/plugin"
@@ -63,7 +64,7 @@ var outcomes = []outcome{
 		is[*usageError], is[*run.KindError], is[*install.UsageError], is[*registry.ReferenceError], is[*config.Error], is[*resolve.RangeError],
 		is[*install.FoundInFilesError],
 	}},
-	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*cache.BusyError], is[*registry.BusyError]}},
+	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*cache.BusyError], is[*registry.BusyError], is[*registry.CatalogueChangedError]}},
 	{exitTrust, "trust", []func(error) (any, bool){is[*install.UntrustedError]}},
 	{exitIntegrity, "integrity", []func(error) (any, bool){
 		is[*registry.IntegrityError], is[*cache.CorruptError], is[*cache.MismatchError], is[*plugindir.DigestError], is[*plugin.DigestError],
@@ -89,10 +90,10 @@ var outcomes = []outcome{
 		is[*install.NoGenerationError], is[*install.UncachedError], is[*bundle.MissingError], is[*airgap.EmptyError], is[*registry.SparseError],
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NotInProjectError], is[*install.NoLockError], is[*registry.NotFoundError],
 		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError],
-		is[*download.NotFoundError], is[*republish.NothingError], notExist,
+		is[*download.NotFoundError], is[*republish.NothingError], is[*search.NotKeptError], is[*registry.NoCatalogueError], notExist,
 	}},
 	{exitExists, "exists", []func(error) (any, bool){is[*registry.VersionExistsError], is[*registry.TagTakenError]}},
-	{exitNetwork, "network", []func(error) (any, bool){is[*registry.SparseRefusedError], is[*registry.AuthError], is[*registry.UnavailableError], is[*download.Error]}},
+	{exitNetwork, "network", []func(error) (any, bool){is[*registry.SparseRefusedError], is[*registry.AuthError], is[*registry.UnavailableError], is[*download.Error], is[*search.FailedError]}},
 	{exitFailure, "required", []func(error) (any, bool){is[*install.RequiredError]}},
 	{exitUsage, "ambiguous", []func(error) (any, bool){is[*install.AmbiguousError], is[*airgap.SameNameError]}},
 	{exitFailure, "lock", []func(error) (any, bool){

@@ -18,11 +18,11 @@ import (
 func newRegistryCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "registry",
-		Short: "Serve the directory registry, and log in to others",
+		Short: "Serve the directory registry, log in to others, and look after catalogues",
 		Args:  knownCommand,
 		RunE:  a.groupHelp,
 	}
-	cmd.AddCommand(newServeCmd(a), newLoginCmd(a), newLogoutCmd(a))
+	cmd.AddCommand(newServeCmd(a), newLoginCmd(a), newLogoutCmd(a), newIndexCmd(a))
 	return cmd
 }
 

@@ -23,7 +23,8 @@ var allowed = map[string][]string{
 	"resolve/pubgrub":       {},
 	"lockfile":              {"manifest"},
 	"cache":                 {"internal/fsx"},
-	"registry":              {"manifest", "internal/fsx", "registry/directory"},
+	"registry":              {"manifest", "internal/fsx", "registry/catalogue", "registry/directory"},
+	"registry/catalogue":    {"manifest"},
 	"registry/bundle":       {"internal/fsx", "registry", "registry/directory"},
 	"registry/directory":    {"manifest", "internal/fsx"},
 	"registry/server":       {"internal/fsx", "registry/directory"},
@@ -58,6 +59,7 @@ var allowed = map[string][]string{
 	"internal/scaffold":     {"manifest", "sdk/c", "sdk/go", "sdk/rust"},
 	"internal/install":      {"internal/archive", "internal/download", "internal/folder", "internal/github", "internal/legacyindex", "internal/obtain", "internal/unpack", "cache", "internal/fsx", "internal/plugindir", "loader", "lockfile", "manifest", "registry", "resolve"},
 	"internal/publish":      {"internal/folder", "loader", "loader/plugin", "manifest", "registry", "resolve"},
+	"internal/search":       {"internal/fsx", "registry", "registry/catalogue"},
 	"internal/info":         {"internal/folder", "internal/archive", "internal/install", "loader", "loader/abistable", "loader/layout", "manifest", "registry"},
 	"internal/cli":          nil, // the edge of the program: anything but what purego and the tests bring
 	"cmd/loadr":             {"internal/cli"},
@@ -90,7 +92,7 @@ var doors = map[string]string{
 	"github.com/gofrs/flock":         "internal/fsx",
 	"go.yaml.in/yaml/":               "internal/plan",
 	"github.com/klauspost/compress/": "registry",
-	"github.com/Masterminds/semver/": "manifest resolve lockfile registry registry/directory internal/publish",
+	"github.com/Masterminds/semver/": "manifest resolve lockfile registry registry/catalogue registry/directory internal/publish",
 }
 
 // forbidden packages must not be linked into a program, however indirectly.

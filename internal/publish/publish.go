@@ -79,6 +79,10 @@ func Publish(ctx context.Context, client *registry.Client, o Options) (*Result, 
 		return nil, err
 	}
 	result.Already, result.Digest = pushed.Already, pushed.Digest
+	if pushed.Unlisted != nil {
+		result.Warnings = append(result.Warnings, fmt.Sprintf("plugin %q %s: is published, but could not be written into the catalogue that search reads: %v "+
+			"(to try again, publish it again)", result.Name, result.Version, pushed.Unlisted))
+	}
 	return result, nil
 }
 

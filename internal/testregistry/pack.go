@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -29,6 +30,7 @@ type Spec struct {
 	ABI           manifest.ABI
 	Libc          manifest.Libc // of the linux-gnu libraries
 	Files         map[string]string
+	Keywords      []string
 }
 
 func (s Spec) filled() Spec {
@@ -92,12 +94,19 @@ entry = "libecho.so"
 description = "Echoes <what> it & \"everyone\" gets"
 abi = "c"
 schemes = ["echo", "echos"]
-license = "Apache-2.0"
+%slicense = "Apache-2.0"
 authors = ["A. Author", "B. Author"]
 homepage = "https://plugins.example/echo"
 repository = "https://code.example/echo"
 %s
-`, s.Name, s.Version, s.Extra)
+`, s.Name, s.Version, s.keywords(), s.Extra)
+}
+
+func (s Spec) keywords() string {
+	if len(s.Keywords) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("keywords = [\"%s\"]\n", strings.Join(s.Keywords, `", "`))
 }
 
 func (s Spec) library(t testing.TB, dir string, target manifest.Target) registry.PackLibrary {
