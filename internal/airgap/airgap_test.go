@@ -246,3 +246,32 @@ func readFile(t *testing.T, path string) string {
 	}
 	return string(text)
 }
+
+// follower adds up what is told of one transfer.
+type follower struct {
+	bytes    int64
+	complete bool
+}
+
+func (f *follower) Add(n int)          { f.bytes += int64(n) }
+func (f *follower) Done(complete bool) { f.complete = complete }
+
+func TestProgress(t *testing.T) {
+	w := newWorld(t, testregistry.Spec{Files: map[string]string{"README.md": "# Echo\n"}})
+	library := w.lock.Plugins[0].Targets[0]
+	seen := map[string]*follower{}
+	mover := &airgap.Mover{From: w.client, Concurrency: 1, Fetching: func(name string, size int64) airgap.Progress {
+		if size != library.BlobSize {
+			t.Errorf("%s: %d bytes are announced, the library has %d", name, size, library.BlobSize)
+		}
+		seen[name] = &follower{}
+		return seen[name]
+	}}
+	if _, err := mover.Bundle(t.Context(), w.lock, nil, filepath.Join(t.TempDir(), "b.tar"), false); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]*follower{"echo 1.0.0": {library.BlobSize, true}}
+	if diff := cmp.Diff(want, seen, cmp.AllowUnexported(follower{})); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
