@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -32,7 +33,7 @@ func (c *Client) Versions(ctx context.Context, repo Repository) ([]string, error
 	if len(tags) == 0 {
 		return nil, &NotFoundError{Repository: repo}
 	}
-	return tags, nil
+	return slices.DeleteFunc(tags, isReferrersTag), nil
 }
 
 // Release implements Source.

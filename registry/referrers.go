@@ -41,18 +41,18 @@ func (c *Client) referrers(ctx context.Context, repo Repository, subject digest.
 		found, err := c.taggedReferrers(ctx, repo, subject, l)
 		return found, true, err
 	}
-	if err = translate(repo, "", err); err != nil && !is[*NotFoundError](err) {
-		return nil, false, err
+	if err != nil {
+		return nil, false, translate(repo, "", err)
 	}
 	return l.sorted(), false, nil
 }
 
-// lacksReferrers knows the answers of registries that have no referrers API: a 404, or another complaint about the request
-// itself. An overloaded or unwilling registry answers otherwise.
+// lacksReferrers knows the answers of registries that have no referrers API: a 404 with whatever code, or another complaint
+// about the request itself. An overloaded or unwilling registry answers otherwise.
 func lacksReferrers(err error) bool {
 	var response *errcode.ErrorResponse
 	return errors.Is(err, errdef.ErrUnsupported) || errors.As(err, &response) && slices.Contains(
-		[]int{http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable}, response.StatusCode)
+		[]int{http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable}, response.StatusCode)
 }
 
 // taggedReferrers reads the list that clients keep under a tag where the registry keeps none.
@@ -94,6 +94,12 @@ func (c *Client) referrersIndex(ctx context.Context, repo Repository, subject di
 
 func referrersTag(subject digest.Digest) string {
 	return subject.Algorithm().String() + "-" + subject.Encoded()
+}
+
+// isReferrersTag knows the tags of such lists, which nobody means as a version.
+func isReferrersTag(tag string) bool {
+	hex, ok := strings.CutPrefix(tag, "sha256-")
+	return ok && checkDigest(digest.Digest("sha256:"+hex)) == nil
 }
 
 // referrerList collects and checks what a registry lists, page by page.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 func d(name string) digest.Digest { return digest.FromString(name) }
@@ -157,6 +158,32 @@ func FuzzParseStatement(f *testing.F) {
 		}
 		if back, err := parseStatement(again); err != nil || !cmp.Equal(s, back, cmpopts.EquateEmpty()) {
 			t.Errorf("%q became %q: %v", text, again, err)
+		}
+	})
+}
+
+// FuzzReferrer reads manifests of referrers: what is accepted refers to the subject, and its layers can be asked for.
+func FuzzReferrer(f *testing.F) {
+	subject := d("subject")
+	made, err := Attachment{ArtifactType: ArtifactTypeStatus, Layers: []AttachedLayer{{MediaType: MediaTypeStatus, Content: []byte("{}")}}}.build(
+		v1.Descriptor{MediaType: v1.MediaTypeImageIndex, Digest: subject, Size: 1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(made.text)
+	f.Add([]byte(`{"schemaVersion":2,"subject":null}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := (parser{"fuzz"}).referrer(text, subject, ArtifactTypeStatus)
+		if err != nil {
+			return
+		}
+		if m.Subject.Digest != subject {
+			t.Errorf("%q refers to %s", text, m.Subject.Digest)
+		}
+		for _, layer := range m.Layers {
+			if checkDigest(layer.Digest) != nil || layer.Size < 0 || layer.Size > MaxAttachment {
+				t.Errorf("%q has layer %+v", text, layer)
+			}
 		}
 	})
 }

@@ -56,7 +56,7 @@ var universe = []string{
 	"2.0.0 linux,arm native/2.0.0 2.17",
 	"1.5.0 linux,mac native/1.0.0 2.17",
 	"1.5.0-rc.1 linux,arm native/1.0.0 2.17",
-	"1.4.3 linux,arm native/1.0.0 2.17 !loses data on reconnect",
+	"1.4.3 linux,arm native/1.0.0 2.17 !loses data on reconnect; use 1.4.2",
 	"1.4.2 linux,arm native/1.0.0 2.17",
 	"1.4.1 linux,arm native/1.0.0 2.17",
 	"0.9.0 linux,arm native/1.0.0 2.17",
@@ -80,7 +80,7 @@ func TestChooseExplains(t *testing.T) {
 		{"2.0.0", ABI, "built against native ABI 2.0, this host accepts ^1.0"},
 		{"1.5.0", NoTarget, "has no library for aarch64-unknown-linux-gnu (has: aarch64-apple-darwin, x86_64-unknown-linux-gnu)"},
 		{"1.5.0-rc.1", PreRelease, "pre-release, which * does not ask for"},
-		{"1.4.3", Withdrawn, "withdrawn: loses data on reconnect"},
+		{"1.4.3", Withdrawn, "withdrawn: loses data on reconnect; use 1.4.2"},
 		{"1.4.1", Older, "older than 1.4.2"},
 		{"0.9.0", Older, "older than 1.4.2"},
 	}}
@@ -94,7 +94,7 @@ func TestChooseExplains(t *testing.T) {
   2.0.0       built against native ABI 2.0, this host accepts ^1.0
   1.5.0       has no library for aarch64-unknown-linux-gnu (has: aarch64-apple-darwin, x86_64-unknown-linux-gnu)
   1.5.0-rc.1  pre-release, which * does not ask for
-  1.4.3       withdrawn: loses data on reconnect
+  1.4.3       withdrawn: loses data on reconnect; use 1.4.2
 `
 	if d := cmp.Diff(text, Explain("echo-proto", got)); d != "" {
 		t.Error(d)

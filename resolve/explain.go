@@ -11,7 +11,7 @@ import (
 //
 //	chose echo-proto 1.4.2
 //	  2.0.0  built against native ABI 2.0, this host accepts ^1.0
-//	  1.4.3  withdrawn: loses data on reconnect
+//	  1.4.3  withdrawn: loses data on reconnect; use 1.4.2
 func Explain(name string, c Choice) string {
 	heading := fmt.Sprintf("chose %s %s\n", name, c.Version)
 	if c.Kept {
