@@ -67,7 +67,7 @@ func copyAll(t *testing.T, from registry.Origin, to *registry.Client, host strin
 	return to.CopyAll(t.Context(), from, host, "mirror", list)
 }
 
-func mirrored(host string) registry.Repository {
+func copiedTo(host string) registry.Repository {
 	return registry.Repository{Registry: host, Namespace: "mirror", Name: "echo"}
 }
 
@@ -92,15 +92,15 @@ func TestCopy(t *testing.T) {
 			if err != nil || !results[0].Tagged || results[0].Manifests != 6 || results[0].Referrers != 2 {
 				t.Fatalf("copy: %+v, %v", results, err)
 			}
-			if diff := cmp.Diff(c, copyWithFrom(copyOf(t, to, mirrored(host), c.Artifact.Release.Digest), c.From)); diff != "" {
+			if diff := cmp.Diff(c, copyWithFrom(copyOf(t, to, copiedTo(host), c.Artifact.Release.Digest), c.From)); diff != "" {
 				t.Errorf("the copy differs (-original +copy):\n%s", diff)
 			}
-			r, err := to.Release(t.Context(), mirrored(host), "1.0.0")
+			r, err := to.Release(t.Context(), copiedTo(host), "1.0.0")
 			if err != nil || r.Digest != c.Artifact.Release.Digest {
 				t.Errorf("the tag: %+v, %v", r, err)
 			}
 			for _, target := range c.Artifact.Release.Targets {
-				readAll(t, to, mirrored(host), target.Library)
+				readAll(t, to, copiedTo(host), target.Library)
 			}
 			results, err = copyAll(t, from, to, host, c)
 			if err != nil || results[0] != (registry.CopyResult{}) {
@@ -138,7 +138,7 @@ func TestCopyGoesOn(t *testing.T) {
 	server.Inject(testregistry.Fault{Match: "PUT manifest", Status: http.StatusForbidden})
 	_, err := copyAll(t, from, from, server.Host(), c)
 	expectError[*registry.AuthError](t, "copy to a registry that takes no manifests", err)
-	if _, err := from.Release(t.Context(), mirrored(server.Host()), "1.0.0"); err == nil {
+	if _, err := from.Release(t.Context(), copiedTo(server.Host()), "1.0.0"); err == nil {
 		t.Error("the broken copy has a tag")
 	}
 	server.Heal()
@@ -153,7 +153,7 @@ func TestCopyOverAnother(t *testing.T) {
 	_, from, c := original(t)
 	server := testregistry.New(t)
 	other := testregistry.Pack(t, testregistry.Spec{Library: "another"})
-	if _, err := from.Push(t.Context(), mirrored(server.Host()), other); err != nil {
+	if _, err := from.Push(t.Context(), copiedTo(server.Host()), other); err != nil {
 		t.Fatal(err)
 	}
 	second := c
@@ -222,12 +222,12 @@ func TestCopySomePlatforms(t *testing.T) {
 	if err != nil || !results[0].Tagged || results[0].Manifests != 4 {
 		t.Fatalf("copy: %+v, %v", results, err)
 	}
-	r, err := from.Release(t.Context(), mirrored(loose.host()), "1.0.0")
+	r, err := from.Release(t.Context(), copiedTo(loose.host()), "1.0.0")
 	if err != nil || r.Digest != c.Artifact.Release.Digest {
 		t.Fatalf("release: %v", err)
 	}
 	for _, target := range r.Targets {
-		_, err := tryRead(t.Context(), from, mirrored(loose.host()), target.Library)
+		_, err := tryRead(t.Context(), from, copiedTo(loose.host()), target.Library)
 		if wanted := target.Target == testregistry.Linux; wanted != (err == nil) {
 			t.Errorf("library for %s: %v", target.Target, err)
 		}
@@ -248,7 +248,7 @@ func TestCopyOtherPlatformsLater(t *testing.T) {
 		t.Errorf("copy: %+v, %v", results, err)
 	}
 	for _, target := range c.Artifact.Release.Targets {
-		readAll(t, from, mirrored(loose.host()), target.Library)
+		readAll(t, from, copiedTo(loose.host()), target.Library)
 	}
 }
 
