@@ -182,6 +182,17 @@ func TestAlteredLock(t *testing.T) {
 	}
 }
 
+// TestOtherSource has a plugin in the lock that no registry has.
+func TestOtherSource(t *testing.T) {
+	w := newWorld(t, both)
+	w.lock.Plugins[0].Source = "https://plugins.example/echo.tar.gz"
+	_, _, err := w.bundle(t)
+	var source *airgap.SourceError
+	if !errors.As(err, &source) || source.Plugin != "echo" || source.Hint() == "" {
+		t.Errorf("error %v, expected a *SourceError", err)
+	}
+}
+
 // TestMirrorOfBundle carries a withdrawal-like attachment from one directory registry to another, through a bundle.
 func TestMirrorOfBundle(t *testing.T) {
 	w := newWorld(t, both)
