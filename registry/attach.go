@@ -188,13 +188,14 @@ func contains(list []v1.Descriptor, d digest.Digest) bool {
 	return slices.ContainsFunc(list, func(l v1.Descriptor) bool { return l.Digest == d })
 }
 
-// addToTag writes the list with one more entry. The others stay, of whatever type they are.
+// addToTag writes the list with one more entry, in place of one that does not say of what type the attachment is. The
+// others stay, of whatever type they are.
 func (a *attacher) addToTag(ctx context.Context) error {
 	index, err := a.client.referrersIndex(ctx, a.repo, a.subject)
-	if err != nil || contains(index.Manifests, a.listed.Digest) {
+	if err != nil {
 		return err
 	}
-	index.Manifests = append(index.Manifests, a.listed)
+	index.Manifests = append(slices.DeleteFunc(index.Manifests, func(d v1.Descriptor) bool { return d.Digest == a.listed.Digest }), a.listed)
 	desc, text, err := encodeManifest(v1.MediaTypeImageIndex, index)
 	if err != nil {
 		return err

@@ -24,7 +24,8 @@ import (
 // Errors: *NotFoundError only when the source itself said that it does not have what was asked for; *AuthError,
 // *UnavailableError, *IntegrityError, *InvalidArtifactError, and ctx's own error.
 type Source interface {
-	// Versions lists the tags of a plugin, in no order. Tags that are not versions are among them.
+	// Versions lists the tags of a plugin, in no order. Tags that are not versions are among them, but not those under which
+	// clients keep lists of referrers.
 	Versions(ctx context.Context, repo Repository) ([]string, error)
 	// Release reads the image index that a tag or digest names: one request. Its digest is verified, and that it is a
 	// release of the plugin that repo names.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -34,7 +35,7 @@ func (c *Client) Versions(ctx context.Context, repo Repository) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	return tags, nil
+	return slices.DeleteFunc(tags, isReferrersTag), nil
 }
 
 // Release implements Source.

@@ -41,7 +41,10 @@ func (c *Client) referrers(ctx context.Context, repo Repository, subject digest.
 		found, err := c.taggedReferrers(ctx, repo, subject, l)
 		return found, true, err
 	}
-	return l.sorted(), false, translate(repo, "", err)
+	if err != nil {
+		return nil, false, translate(repo, "", err)
+	}
+	return l.sorted(), false, nil
 }
 
 // lacksReferrers knows the answers of registries that have no referrers API: a 404 with whatever code, or another complaint
@@ -91,6 +94,12 @@ func (c *Client) referrersIndex(ctx context.Context, repo Repository, subject di
 
 func referrersTag(subject digest.Digest) string {
 	return subject.Algorithm().String() + "-" + subject.Encoded()
+}
+
+// isReferrersTag knows the tags of such lists, which nobody means as a version.
+func isReferrersTag(tag string) bool {
+	hex, ok := strings.CutPrefix(tag, "sha256-")
+	return ok && checkDigest(digest.Digest("sha256:"+hex)) == nil
 }
 
 // referrerList collects and checks what a registry lists, page by page.

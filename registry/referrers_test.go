@@ -88,6 +88,34 @@ func TestReferrersByAnotherAnswer(t *testing.T) {
 	}
 }
 
+// TestReferrerListedWithoutType: an entry that another client made without the artifact type does not keep ours out.
+func TestReferrerListedWithoutType(t *testing.T) {
+	client, repo := newClient(t, registry.Options{}), repoIn(testregistry.Debian(t))
+	pack := testregistry.Pack(t, testregistry.Spec{})
+	if _, err := client.Push(t.Context(), repo, pack); err != nil {
+		t.Fatal(err)
+	}
+	d, err := client.Attach(t.Context(), repo, subjectOf(pack), testregistry.Note("a note"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := v1.Index{MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}}
+	list.SchemaVersion = 2
+	text, _ := json.Marshal(list)
+	if status := putManifest(t, repo, "sha256-"+pack.Digest().Encoded(), v1.MediaTypeImageIndex, text); status != http.StatusCreated {
+		t.Fatalf("status %d", status)
+	}
+	if found, err := client.Referrers(t.Context(), repo, pack.Digest(), noteType); err != nil || len(found) != 0 {
+		t.Fatalf("before: %v, %v", found, err)
+	}
+	if _, err := client.Attach(t.Context(), repo, subjectOf(pack), testregistry.Note("a note")); err != nil {
+		t.Error(err)
+	}
+	if found, err := client.Referrers(t.Context(), repo, pack.Digest(), ""); err != nil || len(found) != 1 || found[0].ArtifactType != noteType {
+		t.Errorf("after: %v, %v", found, err)
+	}
+}
+
 // referrersServer lists made-up referrers by pages of 100; without end where count is negative.
 func referrersServer(t *testing.T, count int) string {
 	t.Helper()

@@ -182,6 +182,17 @@ func TestAlteredLock(t *testing.T) {
 	}
 }
 
+// TestOtherSource has a plugin in the lock that no registry has.
+func TestOtherSource(t *testing.T) {
+	w := newWorld(t, both)
+	w.lock.Plugins[0].Source = "https://plugins.example/echo.tar.gz"
+	_, _, err := w.bundle(t)
+	var source *airgap.SourceError
+	if !errors.As(err, &source) || source.Plugin != "echo" || source.Hint() == "" {
+		t.Errorf("error %v, expected a *SourceError", err)
+	}
+}
+
 // TestMirrorOfBundle carries a withdrawal-like attachment from one directory registry to another, through a bundle.
 func TestMirrorOfBundle(t *testing.T) {
 	w := newWorld(t, both)
@@ -245,4 +256,33 @@ func readFile(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// follower adds up what is told of one transfer.
+type follower struct {
+	bytes    int64
+	complete bool
+}
+
+func (f *follower) Add(n int)          { f.bytes += int64(n) }
+func (f *follower) Done(complete bool) { f.complete = complete }
+
+func TestProgress(t *testing.T) {
+	w := newWorld(t, testregistry.Spec{Files: map[string]string{"README.md": "# Echo\n"}})
+	library := w.lock.Plugins[0].Targets[0]
+	seen := map[string]*follower{}
+	mover := &airgap.Mover{From: w.client, Concurrency: 1, Fetching: func(name string, size int64) airgap.Progress {
+		if size != library.BlobSize {
+			t.Errorf("%s: %d bytes are announced, the library has %d", name, size, library.BlobSize)
+		}
+		seen[name] = &follower{}
+		return seen[name]
+	}}
+	if _, err := mover.Bundle(t.Context(), w.lock, nil, filepath.Join(t.TempDir(), "b.tar"), false); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]*follower{"echo 1.0.0": {library.BlobSize, true}}
+	if diff := cmp.Diff(want, seen, cmp.AllowUnexported(follower{})); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
 }

@@ -64,7 +64,7 @@ func (m *Mover) Bundle(ctx context.Context, lock *lockfile.Lock, targets []manif
 		}
 		slices.Sort(report.Targets)
 		report.Targets = slices.Compact(report.Targets)
-		b := &bundler{Mover: m, to: w, libraries: libraries(lock)}
+		b := &bundler{Mover: m, from: m.watched(plugins), to: w, libraries: libraries(lock)}
 		if err := b.all(ctx, plugins); err != nil {
 			return err
 		}
@@ -114,6 +114,7 @@ func libraries(lock *lockfile.Lock) map[string]lockfile.Target {
 // bundler fills one bundle.
 type bundler struct {
 	*Mover
+	from      registry.Origin
 	to        *bundle.Writer
 	libraries map[string]lockfile.Target
 	fetched   atomic.Int64
@@ -157,10 +158,9 @@ func (b *bundler) blob(ctx context.Context, l *locked, d v1.Descriptor) error {
 			return err
 		}
 	}
-	from := b.watched()
 	err := b.to.Blob(ctx, d, func(ctx context.Context, w io.Writer) error {
 		b.fetched.Add(1)
-		body, err := from.Fetch(ctx, l.repo, d)
+		body, err := b.from.Fetch(ctx, l.repo, d)
 		if err != nil {
 			return err
 		}

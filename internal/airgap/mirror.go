@@ -115,7 +115,7 @@ func (m *Mover) mirror(ctx context.Context, plugins []*locked, to Destination) (
 	for i, l := range plugins {
 		list[i] = registry.Copy{From: l.repo, Artifact: l.artifact, Attached: l.attached, Targets: l.chosen}
 	}
-	results, err := to.Client.CopyAll(ctx, m.watched(), to.Registry, to.Namespace, list)
+	results, err := to.Client.CopyAll(ctx, m.watched(plugins), to.Registry, to.Namespace, list)
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,22 @@ func (e *TargetError) Hint() string {
 	return "leave the platform out, or add it to loadr.toml's targets and lock a version that has it"
 }
 
+// SourceError says that a locked plugin does not come from a registry.
+type SourceError struct {
+	Plugin  string `json:"plugin"`
+	Version string `json:"version"`
+	Source  string `json:"source"`
+}
+
+func (e *SourceError) Error() string {
+	return fmt.Sprintf("plugin %q %s: comes from %s: expected a registry and namespace", e.Plugin, e.Version, e.Source)
+}
+
+// Hint says what to do.
+func (e *SourceError) Hint() string {
+	return "bundles and mirrors hold what registries do: publish it to one, and install it from there"
+}
+
 // locked is one plugin of a lock with everything that belongs to it.
 type locked struct {
 	repo     registry.Repository
@@ -52,7 +68,7 @@ type locked struct {
 func (m *Mover) read(ctx context.Context, p lockfile.Plugin, targets []manifest.Target) (*locked, error) {
 	host, namespace, err := registry.ParseNamespace(p.Source)
 	if err != nil {
-		return nil, err
+		return nil, &SourceError{p.Name, p.Version, p.Source}
 	}
 	l := &locked{repo: registry.Repository{Registry: host, Namespace: namespace, Name: p.Name}}
 	if l.chosen, err = choose(p, targets); err != nil {

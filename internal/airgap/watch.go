@@ -3,8 +3,8 @@ package airgap
 import (
 	"context"
 	"io"
-	"strings"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/loadr-plugins/loadr/registry"
@@ -18,25 +18,33 @@ type Progress interface {
 	Done(complete bool)
 }
 
-// watched is From with an eye on the libraries, which are what takes time.
-func (m *Mover) watched() registry.Origin {
+// watched is From with an eye on the plugins' libraries, which are what takes time.
+func (m *Mover) watched(plugins []*locked) registry.Origin {
 	if m.Fetching == nil {
 		return m.From
 	}
-	return watchedOrigin{m.From, m.Fetching}
+	o := watchedOrigin{m.From, m.Fetching, map[digest.Digest]string{}}
+	for _, l := range plugins {
+		for _, t := range l.artifact.Release.Targets {
+			o.names[t.Library.Digest] = l.artifact.Release.Name + " " + l.artifact.Release.Version
+		}
+	}
+	return o
 }
 
 type watchedOrigin struct {
 	registry.Origin
 	start func(name string, size int64) Progress
+	names map[digest.Digest]string // of libraries
 }
 
 func (o watchedOrigin) Fetch(ctx context.Context, repo registry.Repository, desc v1.Descriptor) (io.ReadCloser, error) {
 	body, err := o.Origin.Fetch(ctx, repo, desc)
-	if err != nil || !strings.HasPrefix(desc.MediaType, registry.MediaTypeLibrary) {
+	name, isLibrary := o.names[desc.Digest]
+	if err != nil || !isLibrary {
 		return body, err
 	}
-	return &watchedBody{body, o.start(repo.Name, desc.Size), false}, nil
+	return &watchedBody{body, o.start(name, desc.Size), false}, nil
 }
 
 type watchedBody struct {

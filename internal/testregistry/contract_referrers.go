@@ -2,6 +2,7 @@ package testregistry
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -64,6 +65,9 @@ func attached(t *testing.T, p Place) {
 		if about := string(content[:1]); d.Annotations["org.example.about"] != about || m.Annotations["org.example.about"] != about {
 			t.Errorf("annotations of %q: listed %v, in the manifest %v", content, d.Annotations, m.Annotations)
 		}
+	}
+	if versions, err := p.Client.Versions(ctx, repo); err != nil || !slices.Equal(versions, []string{"1.0.0"}) {
+		t.Errorf("versions after attaching: %q, %v", versions, err)
 	}
 	if r, err := p.Client.Release(ctx, repo, "1.0.0"); err != nil || r.Digest != subject.Digest {
 		t.Errorf("the version after attaching: %+v, %v", r, err)

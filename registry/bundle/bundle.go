@@ -82,6 +82,14 @@ func (b *Bundle) bad(part, format string, args ...any) error {
 	return &FormatError{b.path, part, fmt.Sprintf(format, args...)}
 }
 
+// unreadable tells what is wrong with a part from what is wrong with who reads it.
+func (b *Bundle) unreadable(part string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("bundle %s: %s: %w", b.path, part, err)
+	}
+	return b.bad(part, "%v", err)
+}
+
 // read reads the layout's two files.
 func (b *Bundle) read() error {
 	var layout v1.ImageLayout
@@ -159,7 +167,7 @@ func (b *Bundle) readJSON(name string, limit int64, into any) error {
 		return b.bad(name, "is missing: expected an OCI image layout")
 	}
 	if err != nil {
-		return b.bad(name, "%v", err)
+		return b.unreadable(name, err)
 	}
 	defer f.Close()
 	if size > limit {
@@ -167,7 +175,7 @@ func (b *Bundle) readJSON(name string, limit int64, into any) error {
 	}
 	text, err := io.ReadAll(io.LimitReader(f, limit))
 	if err != nil {
-		return b.bad(name, "%v", err)
+		return b.unreadable(name, err)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return b.bad(name, "%v", err)

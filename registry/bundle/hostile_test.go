@@ -243,3 +243,21 @@ func TestMissingReferrer(t *testing.T) {
 		t.Errorf("referrers: %v", err)
 	}
 }
+
+// TestFolderBlobsElsewhere has the folder of blobs be a link that leads out.
+func TestFolderBlobsElsewhere(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("symbolic links need a privilege there")
+	}
+	client, repo, pack := published(t)
+	path, outside := filepath.Join(t.TempDir(), "layout"), filepath.Join(t.TempDir(), "blobs")
+	everything(t, path, client, repo)
+	blobs := filepath.Join(path, "blobs")
+	if err := errors.Join(os.Rename(blobs, outside), os.Symlink(outside, blobs)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := open(t, path).Source().Release(t.Context(), repo, pack.Digest().String())
+	if !errors.As(err, new(*bundle.FormatError)) {
+		t.Errorf("error %v, expected a *FormatError", err)
+	}
+}

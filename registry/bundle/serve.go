@@ -143,7 +143,7 @@ func (b *Bundle) openBlob(d digest.Digest) (io.ReadCloser, int64, error) {
 	}
 	f, size, err := b.files.open(path.Join(v1.ImageBlobsDir, "sha256", d.Encoded()))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		err = b.bad("blob "+d.String(), "%v", err)
+		err = b.unreadable("blob "+d.String(), err)
 	}
 	return f, size, err
 }
