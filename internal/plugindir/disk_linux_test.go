@@ -42,7 +42,7 @@ func TestFullDiskWhileStaging(t *testing.T) {
 
 // The disk fills up once the folders are swapped: undoing needs no space.
 func TestFullDiskWhileActivating(t *testing.T) {
-	for _, step := range []string{"staged", "journal written", "folders done"} {
+	for _, step := range []string{"staged", "journal written", "generation recorded", "folders done"} {
 		t.Run(step, func(t *testing.T) {
 			w := smallDisk(t)
 			before := w.snapshot(t)

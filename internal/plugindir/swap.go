@@ -213,10 +213,14 @@ func (t *tx) findOld(s swap) (string, error) {
 	return t.staged(s.Name), nil
 }
 
-// forward brings everything to the new state, in the order in which it can best be interrupted: folders, the project's
-// files, our record. Until the files nothing needs space on the disk, and undoing needs none. What is resumed may be
-// done already.
+// forward brings everything to the new state, in the order in which it can best be interrupted: the generation's record,
+// folders, the project's files, our record. The first needs space on the disk when there is nothing to undo; then, until the
+// files, nothing does, and undoing needs none. What is resumed may be done already.
 func (t *tx) forward(resume bool) error {
+	if err := t.recordGeneration(); err != nil {
+		return err
+	}
+	t.d.at("generation recorded")
 	for _, s := range t.j.Plugins {
 		if err := t.swapIn(s, resume); err != nil {
 			return failedPlugin(s.Name, err)
@@ -238,10 +242,6 @@ func (t *tx) forward(resume bool) error {
 		return err
 	}
 	t.d.at("state written")
-	if err := t.recordGeneration(); err != nil {
-		return err
-	}
-	t.d.at("generation recorded")
 	return nil
 }
 
