@@ -250,6 +250,7 @@ func FuzzProject(f *testing.F) {
 		f.Add([]byte(text), "echo-proto", "^1", "")
 		f.Add([]byte(text), "a", "1.0.0", "x/y")
 	}
+	f.Add([]byte("[plugins]\na = { version = '1', url = 'file:x.zip', sha256 = ['"+hexA+"'] }\n"), "a", "1", "x/y")
 	f.Add([]byte("[[plugins]]\n"), "a", "1", "")
 	f.Add([]byte("plugins = {\n a = '1' # x\n , b = '2'}"), "b", "1", "x/y")
 	f.Add([]byte("plugins={\na = '1' # x\n , b = '2'}"), "a", "1", "x/y")

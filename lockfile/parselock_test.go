@@ -148,6 +148,7 @@ func TestEveryLostLineIsSeen(t *testing.T) {
 
 func FuzzLock(f *testing.F) {
 	text := fullLock().Encode()
+	f.Add(fileLock().Encode())
 	f.Add(text)
 	f.Add((&Lock{}).Encode())
 	f.Add(bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")))
