@@ -9,7 +9,6 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
-	orasregistry "oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
@@ -55,7 +54,7 @@ func (c *Client) CopyAll(ctx context.Context, from Origin, registry, namespace s
 
 func (c *Client) copyAll(ctx context.Context, from Origin, registry, namespace string, list []Copy) ([]CopyResult, error) {
 	// A token for all repositories of a host, as reading asks for, may be refused: here each has its own.
-	ctx = auth.WithScopesForHost(ctx, orasregistry.Reference{Registry: registry}.Host())
+	ctx = auth.WithScopesForHost(ctx, Repository{Registry: registry}.Host())
 	copies := make([]*copying, len(list))
 	for i, item := range list {
 		repo := Repository{registry, namespace, item.From.Name}

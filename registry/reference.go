@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/opencontainers/go-digest"
+	orasregistry "oras.land/oras-go/v2/registry"
 
 	"github.com/loadr-plugins/loadr/manifest"
 )
@@ -123,6 +124,9 @@ func (r Repository) MarshalText() ([]byte, error) { return []byte(r.String()), n
 
 // Source gives registry/namespace, what a lock calls the source of a plugin.
 func (r Repository) Source() string { return r.Registry + "/" + r.Namespace }
+
+// Host is where requests for the repository go: of one well-known registry the host has another name than the registry.
+func (r Repository) Host() string { return orasregistry.Reference{Registry: r.Registry}.Host() }
 
 // path gives the repository's name inside its registry.
 func (r Repository) path() string { return r.Namespace + "/" + r.Name }

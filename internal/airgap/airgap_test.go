@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,12 +113,15 @@ func TestLibrariesComeFromTheCache(t *testing.T) {
 		t.Errorf("with the library in the cache: %+v, %v", report, err)
 	}
 	i := slices.IndexFunc(w.lock.Plugins[0].Targets, func(t lockfile.Target) bool { return t.Target == linux })
-	other := "another library, made by another compressor"
-	w.lock.Plugins[0].Targets[i].Library = w.keep(t, other)
-	w.lock.Plugins[0].Targets[i].LibrarySize = int64(len(other))
-	path, report, err = w.bundle(t, linux)
-	if err != nil || report.Fetched != 1 || readFile(t, path) != want {
-		t.Errorf("with another library in the cache: %+v, %v", report, err)
+	noise := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	for _, other := range []string{"short", string(noise)} {
+		w.lock.Plugins[0].Targets[i].Library = w.keep(t, other)
+		w.lock.Plugins[0].Targets[i].LibrarySize = int64(len(other))
+		path, report, err = w.bundle(t, linux)
+		if err != nil || report.Fetched != 1 || readFile(t, path) != want {
+			t.Errorf("with another library of %d bytes in the cache: %+v, %v", len(other), report, err)
+		}
 	}
 }
 

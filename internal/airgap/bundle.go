@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
@@ -101,11 +102,11 @@ func (m *Mover) readAll(ctx context.Context, lock *lockfile.Lock, targets []mani
 }
 
 // libraries gives the locked targets by the digest of their blob: what the cache has under another one.
-func libraries(lock *lockfile.Lock) map[string]lockfile.Target {
-	out := map[string]lockfile.Target{}
+func libraries(lock *lockfile.Lock) map[digest.Digest]lockfile.Target {
+	out := map[digest.Digest]lockfile.Target{}
 	for _, p := range lock.Plugins {
 		for _, t := range p.Targets {
-			out[t.Blob.String()] = t
+			out[t.Blob] = t
 		}
 	}
 	return out
@@ -116,32 +117,41 @@ type bundler struct {
 	*Mover
 	from      registry.Origin
 	to        *bundle.Writer
-	libraries map[string]lockfile.Target
+	libraries map[digest.Digest]lockfile.Target
 	fetched   atomic.Int64
 }
 
+// all puts in the manifests and then, in parallel, the blobs, each once.
 func (b *bundler) all(ctx context.Context, plugins []*locked) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(b.Concurrency)
-	seen := map[string]bool{}
 	for _, l := range plugins {
-		if err := b.to.Release(ctx, l.repo, l.artifact); err != nil {
+		if err := b.documents(ctx, l); err != nil {
 			return err
 		}
-		for _, doc := range l.attached {
-			if err := b.to.Attached(ctx, doc); err != nil {
-				return err
-			}
-		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(b.Concurrency)
+	seen := map[digest.Digest]bool{}
+	for _, l := range plugins {
 		for _, d := range l.blobs() {
-			if seen[d.Digest.String()] {
-				continue
+			if !seen[d.Digest] {
+				seen[d.Digest] = true
+				group.Go(func() error { return b.blob(ctx, l, d) })
 			}
-			seen[d.Digest.String()] = true
-			group.Go(func() error { return b.blob(ctx, l, d) })
 		}
 	}
 	return group.Wait()
+}
+
+func (b *bundler) documents(ctx context.Context, l *locked) error {
+	if err := b.to.Release(ctx, l.repo, l.artifact); err != nil {
+		return err
+	}
+	for _, doc := range l.attached {
+		if err := b.to.Attached(ctx, doc); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // blob puts one blob into the bundle: out of a manifest, the cache, or the place that it is fetched from.
@@ -152,7 +162,7 @@ func (b *bundler) blob(ctx context.Context, l *locked, d v1.Descriptor) error {
 			return err
 		})
 	}
-	if t, ok := b.libraries[d.Digest.String()]; ok && b.Cache != nil {
+	if t, ok := b.libraries[d.Digest]; ok && b.Cache != nil {
 		done, err := b.cached(ctx, t, d)
 		if done || err != nil {
 			return err

@@ -82,7 +82,7 @@ type tagged struct {
 func (t transport) tags(host, repo string) *tagged {
 	var found *tagged
 	for _, p := range t.plugins {
-		if httpHost(p.Repository.Registry) != host || path.Join(p.Repository.Namespace, p.Repository.Name) != repo {
+		if p.Repository.Host() != host || path.Join(p.Repository.Namespace, p.Repository.Name) != repo {
 			continue
 		}
 		if found == nil {
@@ -92,14 +92,6 @@ func (t transport) tags(host, repo string) *tagged {
 		found.indexes[p.Version] = p.Index
 	}
 	return found
-}
-
-// httpHost is where requests for a registry go. Docker's is the one whose name is not its host.
-func httpHost(registry string) string {
-	if registry == "docker.io" {
-		return "registry-1.docker.io"
-	}
-	return registry
 }
 
 // find gives what a tag or digest names; a tag that there isn't is a digest that there isn't.
