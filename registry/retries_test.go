@@ -99,12 +99,12 @@ func TestTagIsNotPushedBlindly(t *testing.T) {
 	pack := testregistry.Pack(t, testregistry.Spec{})
 	for name, test := range map[string]struct {
 		fault testregistry.Fault
-		looks int
-		puts  int // the platform manifest's is one
+		looks int // the catalogue's is one
+		puts  int // the platform manifest's is one, and the catalogue's
 	}{
-		"broken after it was done": {testregistry.Fault{Close: true}, 3, 2},
-		"502, nothing done":        {testregistry.Fault{Status: 502}, 3, 3},
-		"429":                      {testregistry.Fault{Status: 429, Header: http.Header{"Retry-After": {"1"}}}, 2, 3},
+		"broken after it was done": {testregistry.Fault{Close: true}, 4, 3},
+		"502, nothing done":        {testregistry.Fault{Status: 502}, 4, 4},
+		"429":                      {testregistry.Fault{Status: 429, Header: http.Header{"Retry-After": {"1"}}}, 3, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := testregistry.New(t)

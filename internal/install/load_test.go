@@ -50,7 +50,7 @@ func TestManyLookUpsAtOnce(t *testing.T) {
 	if _, err := in.Install(t.Context(), install.Options{Want: references(t, names...)}); err != nil {
 		t.Fatal(err)
 	}
-	wantRequests(t, server, "install without a lock, cold", times(plugins, "GET tags", "GET manifest", "GET blob")...)
+	wantRequests(t, server, "install without a lock, cold", times(plugins, "GET tags", "GET manifest", "GET referrers", "GET blob")...)
 	if connections, most := server.TakeLoad(); most > atOnce || most < 2 || connections > atOnce {
 		t.Errorf("%d requests at once over %d connections, expected %d and no more", most, connections, atOnce)
 	}

@@ -42,7 +42,7 @@ func TestSeveralRegistriesAtOnce(t *testing.T) {
 	}
 	wantVersions(t, "sources", got, map[string]string{"both": places[1], "only2": places[2], "only0": places[0]})
 	for _, server := range servers {
-		wantRequests(t, server, "install", "GET tags", "GET manifest", "GET blob")
+		wantRequests(t, server, "install", "GET tags", "GET manifest", "GET referrers", "GET blob")
 		wantTokens(t, server, "install", 1)
 	}
 	// Whoever has the lock needs no namespaces.
