@@ -69,29 +69,34 @@ func (r *Release) isOf(object string, repo Repository, tag string) error {
 
 // manifest reads what a tag or digest names, at most MaxManifest bytes, and verifies the digest.
 func (c *Client) manifest(ctx context.Context, repo Repository, tagOrDigest string) (desc v1.Descriptor, text []byte, err error) {
-	object := repo.String() + " " + tagOrDigest
-	isDigest := strings.Contains(tagOrDigest, ":")
-	err = c.read(ctx, repo, tagOrDigest, !isDigest, func(ctx context.Context, r *remote.Repository) error {
-		got, body, err := r.Manifests().FetchReference(ctx, tagOrDigest)
-		if err != nil {
-			return err
-		}
-		defer body.Close()
-		if got.Size > MaxManifest {
-			return &InvalidArtifactError{object, fmt.Sprintf("manifest of %d bytes, at most %d are allowed", got.Size, MaxManifest)}
-		}
-		desc = got
-		text, err = io.ReadAll(verifying(body, got, object))
-		// oras-go compares the digest asked for with a header only; the content has been compared with that header here.
-		if err == nil && isDigest && desc.Digest.String() != tagOrDigest {
-			err = &IntegrityError{Object: object, Want: tagOrDigest, Got: desc.Digest.String()}
-		}
+	err = c.read(ctx, repo, tagOrDigest, !isDigest(tagOrDigest), func(ctx context.Context, r *remote.Repository) error {
+		desc, text, err = manifestAt(ctx, r, repo.String()+" "+tagOrDigest, tagOrDigest)
 		return err
 	})
 	if err != nil {
 		return desc, nil, err
 	}
 	return desc, text, nil
+}
+
+func isDigest(tagOrDigest string) bool { return strings.Contains(tagOrDigest, ":") }
+
+// manifestAt is manifest in one place.
+func manifestAt(ctx context.Context, r *remote.Repository, object, tagOrDigest string) (v1.Descriptor, []byte, error) {
+	desc, body, err := r.Manifests().FetchReference(ctx, tagOrDigest)
+	if err != nil {
+		return desc, nil, err
+	}
+	defer body.Close()
+	if desc.Size > MaxManifest {
+		return desc, nil, &InvalidArtifactError{object, fmt.Sprintf("manifest of %d bytes, at most %d are allowed", desc.Size, MaxManifest)}
+	}
+	text, err := io.ReadAll(verifying(body, desc, object))
+	// oras-go compares the digest asked for with a header only; the content has been compared with that header here.
+	if err == nil && isDigest(tagOrDigest) && desc.Digest.String() != tagOrDigest {
+		err = &IntegrityError{Object: object, Want: tagOrDigest, Got: desc.Digest.String()}
+	}
+	return desc, text, err
 }
 
 // Complete implements Source.

@@ -31,18 +31,22 @@ func (c *Client) referrers(ctx context.Context, repo Repository, subject digest.
 	if err := checkDigest(subject); err != nil {
 		return nil, false, &InvalidArtifactError{l.object, err.Error()}
 	}
-	err = c.ask(ctx, repo, func(ctx context.Context, r *remote.Repository) error {
+	err = c.read(ctx, repo, "what refers to "+subject.String(), true, func(ctx context.Context, r *remote.Repository) error {
 		l.found = nil
 		// oras-go would fall back to the tag too, but takes whatever else the tag's place answers for an empty list.
 		_ = r.SetReferrersCapability(true) // fails for a repository that was asked before; this one is new
-		return r.Referrers(ctx, v1.Descriptor{Digest: subject}, artifactType, l.add)
+		err := r.Referrers(ctx, v1.Descriptor{Digest: subject}, artifactType, l.add)
+		if byTag = lacksReferrers(err); byTag {
+			return nil
+		}
+		return err
 	})
-	if lacksReferrers(err) {
+	if err != nil {
+		return nil, false, err
+	}
+	if byTag {
 		found, err := c.taggedReferrers(ctx, repo, subject, l)
 		return found, true, err
-	}
-	if err != nil {
-		return nil, false, translate(repo, "", err)
 	}
 	return l.sorted(), false, nil
 }
@@ -69,19 +73,24 @@ func (c *Client) taggedReferrers(ctx context.Context, repo Repository, subject d
 }
 
 // referrersIndex reads the index of the "Referrers Tag Schema" of the distribution specification; an empty one where
-// there is none yet.
+// there is none yet, be it in a mirror that may say which versions there are.
 func (c *Client) referrersIndex(ctx context.Context, repo Repository, subject digest.Digest) (v1.Index, error) {
 	tag := referrersTag(subject)
 	empty := v1.Index{MediaType: v1.MediaTypeImageIndex}
 	empty.SchemaVersion = 2
-	desc, text, err := c.manifest(ctx, repo, tag)
-	if is[*NotFoundError](err) {
-		return empty, nil
-	}
-	if err != nil {
+	p := parser{repo.String() + " " + tag}
+	var desc v1.Descriptor
+	var text []byte
+	err := c.read(ctx, repo, tag, true, func(ctx context.Context, r *remote.Repository) (err error) {
+		desc, text, err = manifestAt(ctx, r, p.object, tag)
+		if is[*NotFoundError](translate(repo, tag, err)) {
+			text, err = nil, nil
+		}
+		return err
+	})
+	if err != nil || text == nil {
 		return empty, err
 	}
-	p := parser{repo.String() + " " + tag}
 	if desc.MediaType != v1.MediaTypeImageIndex {
 		return empty, &UnavailableError{Registry: repo.Registry, Cause: fmt.Errorf("%s: expected a list of referrers, found media type %q", tag, desc.MediaType)}
 	}

@@ -130,13 +130,13 @@ func (s *standings) askOne(ctx context.Context, name string) (Standing, place, e
 
 // checkLocked holds a locked version against the registry's.
 func (s *standings) checkLocked(ctx context.Context, out *Standing, where place, entry lockfile.Plugin) error {
-	if !slices.Contains(where.versions(), entry.Version) {
-		out.add(Vanished, "%s no longer lists %s", where.source(), entry.Version)
-		return nil
-	}
 	at, ok := where.(*released)
-	if !ok {
+	switch {
+	case !ok:
 		return s.in.verifyIndex(ctx, entry, out.add)
+	case !slices.Contains(at.tags, entry.Version):
+		out.add(Vanished, "%s no longer lists %s", at.repo, entry.Version)
+		return nil
 	}
 	offer, err := at.look(ctx, entry.Version)
 	if err == nil && offer.Problem != "" {
