@@ -36,6 +36,8 @@ type CopyResult struct {
 	Bytes     int64 // of these
 	Manifests int   // uploaded, the index among them
 	Referrers int   // of these, those that refer to the release or to another referrer
+	// Unlisted is why the release, which is there, could not be written into the catalogue of the namespace; nil if it was.
+	Unlisted error
 }
 
 // CopyAll copies releases into one namespace, where they keep their names and digests: blobs, platform manifests, the index with
@@ -118,6 +120,9 @@ func (c *copying) send(ctx context.Context) error {
 		if err := c.attach(ctx, doc); err != nil {
 			return err
 		}
+	}
+	if c.result.Tagged || c.result.Manifests > 0 {
+		c.result.Unlisted = c.client.catalogueOf(c.repo).announce(originOnly(ctx), c.Artifact.Release)
 	}
 	return nil
 }

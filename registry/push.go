@@ -231,7 +231,9 @@ func (c *Client) pushBlob(ctx context.Context, repo Repository, to *remote.Repos
 	}
 	for attempt := 0; ; attempt++ {
 		err := translate(repo, desc.Digest.String(), upload())
-		if !is[*UnavailableError](err) || attempt+1 == blobAttempts {
+		var wrong *IntegrityError // by a mirror of the place that open reads from, which is not asked again
+		again := is[*UnavailableError](err) || errors.As(err, &wrong) && wrong.Mirror != ""
+		if !again || attempt+1 == blobAttempts {
 			return err
 		}
 		if err := c.retries.wait(ctx, backoff(attempt, nil)); err != nil {

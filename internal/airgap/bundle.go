@@ -65,6 +65,13 @@ func (m *Mover) Bundle(ctx context.Context, lock *lockfile.Lock, targets []manif
 		}
 		slices.Sort(report.Targets)
 		report.Targets = slices.Compact(report.Targets)
+		if m.Cache != nil {
+			release, err := m.Cache.Use(ctx, cache.UseOptions{})
+			if err != nil {
+				return err
+			}
+			defer release()
+		}
 		b := &bundler{Mover: m, from: m.watched(plugins), to: w, libraries: libraries(lock)}
 		if err := b.all(ctx, plugins); err != nil {
 			return err
@@ -168,20 +175,27 @@ func (b *bundler) blob(ctx context.Context, l *locked, d v1.Descriptor) error {
 			return err
 		}
 	}
-	err := b.to.Blob(ctx, d, func(ctx context.Context, w io.Writer) error {
-		b.fetched.Add(1)
-		body, err := b.from.Fetch(ctx, l.repo, d)
-		if err != nil {
+	for {
+		err := b.to.Blob(ctx, d, func(ctx context.Context, w io.Writer) error {
+			b.fetched.Add(1)
+			body, err := b.from.Fetch(ctx, l.repo, d)
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			_, err = io.Copy(w, body)
 			return err
+		})
+		var wrong *registry.IntegrityError
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &wrong) && wrong.Mirror != "":
+			b.fetched.Add(-1)
+			continue // each time there is one mirror less
 		}
-		defer body.Close()
-		_, err = io.Copy(w, body)
-		return err
-	})
-	if err != nil {
 		return fmt.Errorf("plugin %q %s: %w", l.repo.Name, l.artifact.Release.Version, err)
 	}
-	return nil
 }
 
 // cached makes a library's blob from the library in the cache. That another version of the compressor, or another one

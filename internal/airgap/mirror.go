@@ -18,6 +18,8 @@ import (
 type MirrorReport struct {
 	To      string     `json:"to"`      // registry/namespace
 	Plugins []Mirrored `json:"plugins"` // sorted by name and version
+	// Warnings are about what was copied and is not in the namespace's catalogue.
+	Warnings []string `json:"warnings"`
 }
 
 // Mirrored is one release that is in the mirror now.
@@ -119,7 +121,7 @@ func (m *Mover) mirror(ctx context.Context, plugins []*locked, to Destination) (
 	if err != nil {
 		return nil, err
 	}
-	report := &MirrorReport{To: to.Registry + "/" + to.Namespace, Plugins: []Mirrored{}}
+	report := &MirrorReport{To: to.Registry + "/" + to.Namespace, Plugins: []Mirrored{}, Warnings: []string{}}
 	for i, r := range results {
 		done := Mirrored{Plugin: plugins[i].plugin(), Action: Unchanged, Blobs: r.Blobs, Bytes: r.Bytes, Manifests: r.Manifests}
 		switch {
@@ -129,6 +131,10 @@ func (m *Mover) mirror(ctx context.Context, plugins []*locked, to Destination) (
 			done.Action = Completed
 		}
 		report.Plugins = append(report.Plugins, done)
+		if r.Unlisted != nil {
+			report.Warnings = append(report.Warnings, fmt.Sprintf("%s %s: copied, but not written into the catalogue, so searches don't find it: %v",
+				done.Name, done.Version, r.Unlisted))
+		}
 	}
 	return report, nil
 }

@@ -78,8 +78,14 @@ func (a *app) runImport(ctx context.Context, o republish.Options) error {
 	defer bars.close()
 	from := files().Client
 	defer from.Close()
+	kept := cache.Open(c.CacheDir)
+	leave, err := kept.Use(ctx, cache.UseOptions{Waiting: a.waitingForCache})
+	if err != nil {
+		return err
+	}
+	defer leave()
 	fetcher := &obtain.Fetcher{
-		From: from, Cache: cache.Open(c.CacheDir),
+		From: from, Cache: kept,
 		Fetching: func(name string, size int64) obtain.Progress { return bars.start(name, size) },
 	}
 	report, err := republish.Import(ctx, client, fetcher, o)

@@ -52,6 +52,9 @@ func (a *app) runMirror(ctx context.Context, place, from string, targets []manif
 	if err != nil {
 		return err
 	}
+	for _, w := range report.Warnings {
+		a.warn(w)
+	}
 	return a.print(report, func() { a.printMirror(report) })
 }
 

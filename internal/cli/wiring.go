@@ -110,14 +110,16 @@ func (a *app) installer() (in *install.Installer, closeAll func(), err error) {
 
 func (a *app) events(bars *progress) *install.Events {
 	return &install.Events{
-		Waiting: func(holder string) { a.note("waiting for %s to finish with the plugins directory", clean(holder)) },
-		Pruning: func(holder string) {
-			a.note("waiting for %s to finish with the cache", clean(cmp.Or(holder, "other processes")))
-		},
+		Waiting:   func(holder string) { a.note("waiting for %s to finish with the plugins directory", clean(holder)) },
+		Pruning:   a.waitingForCache,
 		Recovered: a.recovered,
 		Chosen:    a.explain,
 		Fetching:  bars.start,
 	}
+}
+
+func (a *app) waitingForCache(holder string) {
+	a.note("waiting for %s to finish with the cache", clean(cmp.Or(holder, "other processes")))
 }
 
 func (a *app) recovered(r plugindir.Recovered) {

@@ -187,6 +187,9 @@ func listenPublished(ctx context.Context, root string) (_ net.Listener, remove f
 
 // listenSocket opens a socket in a folder that is closed to others, so nobody can connect before the mode is set.
 func listenSocket(ctx context.Context, path string) (net.Listener, error) {
+	if len(path) > maxSocketPath {
+		return nil, fmt.Errorf("socket %s: the path has %d bytes, and %d are possible: set TMPDIR to a folder with a shorter path", path, len(path), maxSocketPath)
+	}
 	socket, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("socket for other commands: %w", err)
