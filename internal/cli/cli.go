@@ -88,16 +88,22 @@ func newPluginCmd(a *app) *cobra.Command {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.pluginsDir, "plugins-dir", "", "the plugins `directory` (default: the project's .loadr/plugins, else ~/.loadr/plugins)")
 	flags.BoolVar(&a.global, "global", false, "work on the user's own plugins even inside a project")
-	for _, newCmd := range []func(*app) *cobra.Command{
-		newInitCmd, newInstallCmd, newSyncCmd, newLockCmd, newUpdateCmd, newOutdatedCmd, newListCmd, newTreeCmd,
-		newWhyCmd, newRemoveCmd, newEnableCmd, newDisableCmd, newRollbackCmd, newExecCmd,
-		newInfoCmd, newVerifyCmd, newCallCmd,
-		newNewCmd, newPackCmd, newPublishCmd, newWithdrawCmd, newImportCmd,
-		newBundleCmd, newMirrorCmd, newSearchCmd, newCacheCmd,
-	} {
-		cmd.AddCommand(newCmd(a))
-	}
+	addGroup(a, cmd, "Plugins of a project:", newInitCmd, newSearchCmd, newInstallCmd, newUpdateCmd, newRemoveCmd, newSyncCmd,
+		newLockCmd, newRollbackCmd, newEnableCmd, newDisableCmd, newExecCmd)
+	addGroup(a, cmd, "Questions:", newListCmd, newInfoCmd, newOutdatedCmd, newTreeCmd, newWhyCmd, newVerifyCmd, newCallCmd)
+	addGroup(a, cmd, "Authors:", newNewCmd, newPackCmd, newPublishCmd, newWithdrawCmd, newImportCmd)
+	addGroup(a, cmd, "Sites:", newBundleCmd, newMirrorCmd, newCacheCmd)
 	return cmd
+}
+
+// addGroup adds commands under a title of their own in the help.
+func addGroup(a *app, cmd *cobra.Command, title string, commands ...func(*app) *cobra.Command) {
+	cmd.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, newCmd := range commands {
+		sub := newCmd(a)
+		sub.GroupID = title
+		cmd.AddCommand(sub)
+	}
 }
 
 // groupHelp is a group started without a command: help on standard error, and exit code 2.
