@@ -240,9 +240,16 @@ func (a *app) printReport(ws *install.Workspace, r *install.Report) {
 		a.note("wrote %s", a.relative(ws.LockFile))
 	}
 	if !changed && !r.WroteLock && !r.WroteProject {
-		a.note("nothing to do: %d up to date", len(r.Plugins))
+		a.note("nothing to do: %s", upToDate(r))
 	}
 	if changed && ws.Root != "" {
 		a.note("the engine reads this folder when told: loadr plugin exec -- COMMAND, or export LOADR_PLUGINS_DIR=%s", a.relative(ws.Plugins))
 	}
+}
+
+func upToDate(r *install.Report) string {
+	if len(r.Plugins) == 0 { // the command was about the two files only
+		return "up to date"
+	}
+	return fmt.Sprintf("%d up to date", len(r.Plugins))
 }

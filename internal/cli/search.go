@@ -9,7 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/loadr-plugins/loadr/internal/legacyindex"
+	"github.com/loadr-plugins/loadr/internal/obtain"
 	"github.com/loadr-plugins/loadr/internal/search"
+	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
 	"github.com/loadr-plugins/loadr/registry/catalogue"
@@ -55,13 +58,47 @@ func (a *app) runSearch(ctx context.Context, q catalogue.Query, offline bool) er
 		return err
 	}
 	defer client.Close()
+	indexes, closeAll := indexesIn(c.Namespaces, offline)
+	defer closeAll()
 	r, err := search.Search(ctx, search.Options{
-		Client: client, Dir: filepath.Join(c.CacheDir, "catalogues"), Sources: c.Namespaces, Query: q, Offline: offline,
+		Client: client, Dir: filepath.Join(c.CacheDir, "catalogues"), Sources: c.Namespaces, Indexes: indexes, Query: q, Offline: offline,
 	})
 	if err != nil {
 		return err
 	}
 	return a.print(r, func() { a.printFound(r, q) })
+}
+
+// indexesIn gives the ways to read those of the namespaces that are loadr's JSON indexes. Nothing of them is kept, so that offline
+// those on this machine alone can be read.
+func indexesIn(namespaces []string, offline bool) (map[string]func(context.Context) (map[string]catalogue.Entry, error), func()) {
+	client := files().Client
+	fetcher := &obtain.Fetcher{From: client}
+	out := map[string]func(context.Context) (map[string]catalogue.Entry, error){}
+	for _, source := range namespaces {
+		if !lockfile.IsIndex(source) {
+			continue
+		}
+		out[source] = func(ctx context.Context) (map[string]catalogue.Entry, error) {
+			src, err := lockfile.ParseFileSource(source)
+			if err != nil {
+				return nil, err
+			}
+			if _, here := lockfile.PathOf(src.Index); offline && !here {
+				return nil, &search.NotKeptError{Source: source}
+			}
+			text, err := fetcher.Text(ctx, src.Index, legacyindex.MaxSize)
+			if err != nil {
+				return nil, err
+			}
+			index, err := legacyindex.Parse(src.Index, text)
+			if err != nil {
+				return nil, err
+			}
+			return search.Index(index), nil
+		}
+	}
+	return out, client.Close
 }
 
 func (a *app) printFound(r *search.Result, q catalogue.Query) {
@@ -81,8 +118,7 @@ func (a *app) printFound(r *search.Result, q catalogue.Query) {
 	}
 	rows := [][]string{{"NAME", "VERSION", "KIND", "SOURCE", "DESCRIPTION"}}
 	for _, p := range r.Plugins {
-		source := strings.TrimSuffix(p.Repository, "/"+p.Name)
-		rows = append(rows, []string{p.Name, p.Version, p.Kind, source, shortened(p.Description)})
+		rows = append(rows, []string{p.Name, p.Version, p.Kind, p.Source, shortened(p.Description)})
 	}
 	a.table(rows)
 	if r.More > 0 {

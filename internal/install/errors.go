@@ -230,7 +230,7 @@ func (e *FoundInFilesError) Error() string {
 
 // Hint says what to do.
 func (e *FoundInFilesError) Hint() string {
-	return "name a version: digests name releases in a registry, which 'loadr plugin import' makes of files"
+	return "digests, withdrawals and mirrors are for releases in a registry, which 'loadr plugin import' makes of an index"
 }
 
 // UntrustedError says that nothing vouches for the bytes of archives.

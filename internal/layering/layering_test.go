@@ -59,7 +59,7 @@ var allowed = map[string][]string{
 	"internal/scaffold":     {"manifest", "sdk/c", "sdk/go", "sdk/rust"},
 	"internal/install":      {"internal/archive", "internal/download", "internal/folder", "internal/github", "internal/legacyindex", "internal/obtain", "internal/unpack", "cache", "internal/fsx", "internal/plugindir", "loader", "lockfile", "manifest", "registry", "resolve"},
 	"internal/publish":      {"internal/folder", "loader", "loader/plugin", "manifest", "registry", "resolve"},
-	"internal/search":       {"internal/fsx", "registry", "registry/catalogue"},
+	"internal/search":       {"internal/fsx", "internal/legacyindex", "registry", "registry/catalogue", "resolve"},
 	"internal/info":         {"internal/folder", "internal/archive", "internal/install", "loader", "loader/abistable", "loader/layout", "manifest", "registry"},
 	"internal/cli":          nil, // the edge of the program: anything but what purego and the tests bring
 	"cmd/loadr":             {"internal/cli"},

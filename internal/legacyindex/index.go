@@ -129,6 +129,15 @@ func (x *Index) Version(name, version string) (*Version, error) {
 	return v, nil
 }
 
+// Description is what the index says of a plugin; empty where it says nothing that can be read.
+func (x *Index) Description(name string) string {
+	var text string
+	if fields, err := object(x.plugins[name]); err == nil {
+		_ = json.Unmarshal(fields["description"], &text) // another shape is as good as nothing
+	}
+	return text
+}
+
 func (x *Index) versions(name string) (map[string]json.RawMessage, error) {
 	place := "plugins." + name
 	if err := manifest.CheckName(name); err != nil {

@@ -17,7 +17,9 @@ import (
 type Options struct {
 	Client  *registry.Client
 	Dir     string   // where catalogues are kept
-	Sources []string // registry/namespace, in the order in which equally good matches are given
+	Sources []string // registry/namespace, or keys of Indexes, in the order in which equally good matches are given
+	// Indexes read, by source, those that are no registry's: loadr's JSON index.
+	Indexes map[string]func(context.Context) (map[string]catalogue.Entry, error)
 	Query   catalogue.Query
 	Offline bool // search what was kept, and make no request
 }
@@ -31,7 +33,8 @@ type Result struct {
 
 // Plugin is one match.
 type Plugin struct {
-	Repository  string   `json:"repository"` // registry/namespace/name, which install takes
+	Repository  string   `json:"repository"` // registry/namespace/name, which install takes; of an index the name, which it takes too
+	Source      string   `json:"source"`     // registry/namespace, or the index
 	Name        string   `json:"name"`
 	Version     string   `json:"version"`
 	Preview     string   `json:"preview,omitempty"` // a newer pre-release
@@ -118,7 +121,11 @@ func Search(ctx context.Context, o Options) (*Result, error) {
 		r.Catalogues[i].conclude(found[i], failures[i])
 		total += found[i].Total
 		for _, m := range found[i].Best {
-			r.Plugins = append(r.Plugins, plugin(source, m))
+			p := plugin(source, m)
+			if o.Indexes[source] != nil {
+				p.Repository = p.Name
+			}
+			r.Plugins = append(r.Plugins, p)
 		}
 	}
 	failures = slices.DeleteFunc(failures, func(err error) bool { return err == nil || isNotFound(err) })
@@ -163,7 +170,7 @@ func isNotFound(err error) bool {
 func plugin(source string, m catalogue.Match) Plugin {
 	e := m.Entry
 	return Plugin{
-		Repository: source + "/" + e.Name, Name: e.Name, Version: e.Version, Preview: e.Preview, Kind: e.Kind, Type: e.Type,
+		Repository: source + "/" + e.Name, Source: source, Name: e.Name, Version: e.Version, Preview: e.Preview, Kind: e.Kind, Type: e.Type,
 		Description: e.Description, Keywords: list(e.Keywords), Schemes: list(e.Schemes), License: e.License,
 		Targets: list(e.Targets), ABI: list(e.ABI), rank: m.Rank,
 	}
@@ -174,6 +181,13 @@ func list(s []string) []string { return append([]string{}, s...) }
 
 // one searches one catalogue and says in about what it saw of it.
 func (o *Options) one(ctx context.Context, source string, about *Catalogue) (catalogue.Matches, error) {
+	if read := o.Indexes[source]; read != nil {
+		entries, err := read(ctx)
+		if err != nil {
+			return catalogue.Matches{}, err
+		}
+		return catalogue.Search(catalogue.EmptyTable(), entries, o.Query)
+	}
 	k, err := o.Client.Catalogue(source)
 	if err != nil {
 		return catalogue.Matches{}, err
