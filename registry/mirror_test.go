@@ -157,6 +157,34 @@ func TestMirrorMayResolve(t *testing.T) {
 	expectRequests(t, m.second, "push")
 }
 
+// TestMirrorMaySayWhatWasWithdrawn: a mirror that says which versions there are says what was withdrawn, too, with or without the
+// referrers API; a site that reaches nothing else can then resolve. Other mirrors are not asked, nor any by who withdraws.
+func TestMirrorMaySayWhatWasWithdrawn(t *testing.T) {
+	for name, opts := range map[string][]testregistry.Option{"API": nil, "tag": {testregistry.NoReferrers()}} {
+		t.Run(name, func(t *testing.T) {
+			m := newMirrored(t, registry.Options{}, opts...)
+			trusted := mirror(t, m.first.Host())
+			trusted.Resolve = true
+			client := newClient(t, registry.Options{Mirrors: map[string][]registry.Mirror{m.origin.Host(): {trusted}}}).Impatient()
+			withdraw(t, client, m.repo, m.pack.Release(), "leaks")
+			expectRequests(t, m.first, "withdrawing")
+			m.forget()
+
+			m.origin.Inject(testregistry.Fault{Close: true})
+			if reason := statusOf(t, client, m.repo, m.pack.Digest()).Withdrawn(); reason != "" {
+				t.Errorf("a mirror that has no statement: %q", reason)
+			}
+			withdraw(t, newClient(t, registry.Options{}), repoIn(m.first.Host()), m.pack.Release(), "loses data")
+			if reason := statusOf(t, client, m.repo, m.pack.Digest()).Withdrawn(); reason != "loses data" {
+				t.Errorf("a mirror that has one: %q", reason)
+			}
+			expectRequests(t, m.origin, "the registry")
+			_, err := m.client.Status(t.Context(), m.repo, m.pack.Digest())
+			expectError[*registry.UnavailableError](t, "mirrors that may not say it", err)
+		})
+	}
+}
+
 // TestForeignRegistryAsMirror: Debian's docker-registry serves what was published elsewhere, and goes on with a download that
 // another mirror broke off.
 func TestForeignRegistryAsMirror(t *testing.T) {

@@ -138,6 +138,7 @@ func (c *Client) Withdraw(ctx context.Context, repo Repository, r *Release, reas
 	if err := checkWithdrawal(reason, use); err != nil {
 		return StatusResult{}, err
 	}
+	ctx = originOnly(ctx) // what a statement supersedes is not for a mirror to say
 	status, err := c.Status(ctx, repo, r.Digest)
 	if err != nil {
 		return StatusResult{}, err
@@ -150,6 +151,7 @@ func (c *Client) Withdraw(ctx context.Context, repo Repository, r *Release, reas
 
 // Restore undoes every withdrawal of a release, also one that can't be read.
 func (c *Client) Restore(ctx context.Context, repo Repository, r *Release) (StatusResult, error) {
+	ctx = originOnly(ctx)
 	status, err := c.Status(ctx, repo, r.Digest)
 	if err != nil {
 		return StatusResult{}, err
