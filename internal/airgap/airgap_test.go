@@ -186,14 +186,20 @@ func TestAlteredLock(t *testing.T) {
 	}
 }
 
-// TestOtherSource has a plugin in the lock that no registry has.
+// TestOtherSource has a plugin in the lock that no registry has: a mirror can't, either.
 func TestOtherSource(t *testing.T) {
-	w := newWorld(t, both)
-	w.lock.Plugins[0].Source = "https://plugins.example/echo.tar.gz"
-	_, _, err := w.bundle(t)
-	var source *airgap.SourceError
-	if !errors.As(err, &source) || source.Plugin != "echo" || source.Hint() == "" {
-		t.Errorf("error %v, expected a *SourceError", err)
+	for source, hint := range map[string]string{
+		"https://plugins.example/echo.tar.gz":      "loadr plugin bundle",
+		"index+https://plugins.example/index.json": "loadr plugin import",
+	} {
+		w := newWorld(t, both)
+		w.lock.Plugins[0].Source = source
+		to := airgap.Destination{Client: w.client, Registry: registry.Local, Namespace: "mirror"}
+		_, err := w.mover().MirrorLock(t.Context(), w.lock, nil, to)
+		var other *airgap.SourceError
+		if !errors.As(err, &other) || other.Plugin != "echo" || !strings.Contains(other.Hint(), hint) {
+			t.Errorf("error %v, expected a *SourceError with a hint at %s", err, hint)
+		}
 	}
 }
 
@@ -223,7 +229,7 @@ func TestMirrorOfBundle(t *testing.T) {
 	to := airgap.Destination{Client: far.client, Registry: registry.Local, Namespace: "mirror"}
 	mover := &airgap.Mover{From: b.Source(), Concurrency: 4}
 	for _, want := range []airgap.Action{airgap.Copied, airgap.Unchanged} {
-		report, err := mover.MirrorBundle(t.Context(), b.Plugins(), nil, to)
+		report, err := mover.MirrorBundle(t.Context(), b.Plugins(), nil, nil, to)
 		if err != nil || report.Plugins[0].Action != want || report.Plugins[0].Source != "local/team" {
 			t.Fatalf("mirror: %+v, %v, expected %s", report, err, want)
 		}
@@ -246,7 +252,7 @@ func TestSameName(t *testing.T) {
 		{Repository: registry.Repository{Registry: registry.Local, Namespace: "team", Name: "echo"}, Version: "1.0.0", Index: w.lock.Plugins[0].Index},
 		{Repository: repo, Version: "2.0.0", Index: pack.Digest()},
 	}
-	_, err := w.mover().MirrorBundle(t.Context(), list, nil, airgap.Destination{Client: w.client, Registry: registry.Local, Namespace: "mirror"})
+	_, err := w.mover().MirrorBundle(t.Context(), list, nil, nil, airgap.Destination{Client: w.client, Registry: registry.Local, Namespace: "mirror"})
 	var same *airgap.SameNameError
 	if !errors.As(err, &same) || !slices.Equal(same.Sources, []string{"local/team", "local/other"}) {
 		t.Errorf("error %v, expected a *SameNameError", err)

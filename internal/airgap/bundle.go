@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/loadr-plugins/loadr/cache"
+	"github.com/loadr-plugins/loadr/internal/obtain"
 	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
@@ -23,9 +24,11 @@ import (
 
 // Mover copies releases, for one command.
 type Mover struct {
-	// From is where the plugins are.
+	// From is where the plugins are that registries have.
 	From registry.Origin
-	// Cache is looked at for libraries before From; may be nil.
+	// Files is the way to those that are archives; only Bundle needs it, for locks that have some.
+	Files *obtain.Fetcher
+	// Cache is looked at for libraries and archives first; may be nil.
 	Cache *cache.Cache
 	// Concurrency bounds what is read at once; at least 1.
 	Concurrency int
@@ -43,28 +46,27 @@ type BundleReport struct {
 	Plugins []Plugin          `json:"plugins"` // sorted by name
 	Blobs   int               `json:"blobs"`
 	Bytes   int64             `json:"bytes"`   // of the blobs
-	Fetched int               `json:"fetched"` // blobs that From sent; the others were in the cache, or in manifests
+	Fetched int               `json:"fetched"` // blobs that From and Files sent; the others were in the cache, or in manifests
 }
 
 // Bundle writes what the lock names into a bundle at path: of each plugin the index and all platform manifests, the
-// libraries that serve targets (none: every library), and what refers to the plugin. Errors are those of bundle.Write and of From,
-// and *TargetError.
+// libraries that serve targets (none: every library), and what refers to the plugin; of one that is files, those that serve targets.
+// Errors are those of bundle.Write, of From and of Files, and *TargetError.
 func (m *Mover) Bundle(ctx context.Context, lock *lockfile.Lock, targets []manifest.Target, path string, force bool) (*BundleReport, error) {
 	report := &BundleReport{Path: path, Plugins: []Plugin{}}
 	if len(lock.Plugins) == 0 {
 		return nil, &EmptyError{}
 	}
 	err := bundle.Write(ctx, path, force, func(w *bundle.Writer) error {
-		plugins, err := m.readAll(ctx, lock, targets)
+		released, files, err := split(lock, targets)
 		if err != nil {
 			return err
 		}
-		for _, l := range plugins {
-			report.Plugins = append(report.Plugins, l.plugin())
-			report.Targets = append(report.Targets, l.chosen...)
+		plugins, err := m.readAll(ctx, released, targets)
+		if err != nil {
+			return err
 		}
-		slices.Sort(report.Targets)
-		report.Targets = slices.Compact(report.Targets)
+		report.fill(plugins, files)
 		if m.Cache != nil {
 			release, err := m.Cache.Use(ctx, cache.UseOptions{})
 			if err != nil {
@@ -73,7 +75,7 @@ func (m *Mover) Bundle(ctx context.Context, lock *lockfile.Lock, targets []manif
 			defer release()
 		}
 		b := &bundler{Mover: m, from: m.watched(plugins), to: w, libraries: libraries(lock)}
-		if err := b.all(ctx, plugins); err != nil {
+		if err := b.all(ctx, plugins, files); err != nil {
 			return err
 		}
 		report.Fetched = int(b.fetched.Load())
@@ -86,6 +88,22 @@ func (m *Mover) Bundle(ctx context.Context, lock *lockfile.Lock, targets []manif
 	return report, nil
 }
 
+// fill names the plugins and what they are for.
+func (r *BundleReport) fill(plugins []*locked, files []archived) {
+	for _, l := range plugins {
+		r.Plugins = append(r.Plugins, l.plugin())
+	}
+	for _, a := range files {
+		r.Plugins = append(r.Plugins, a.Plugin)
+	}
+	slices.SortFunc(r.Plugins, func(a, b Plugin) int { return strings.Compare(a.Name, b.Name) })
+	for _, p := range r.Plugins {
+		r.Targets = append(r.Targets, p.Targets...)
+	}
+	slices.Sort(r.Targets)
+	r.Targets = slices.Compact(r.Targets)
+}
+
 // EmptyError says that a lock names no plugin.
 type EmptyError struct{}
 
@@ -94,12 +112,12 @@ func (e *EmptyError) Error() string { return "lock: expected plugins, found none
 // Hint says how to get some.
 func (e *EmptyError) Hint() string { return "install something first: loadr plugin install NAME" }
 
-// readAll reads the manifests of all plugins, in the order of the lock.
-func (m *Mover) readAll(ctx context.Context, lock *lockfile.Lock, targets []manifest.Target) ([]*locked, error) {
-	out := make([]*locked, len(lock.Plugins))
+// readAll reads the manifests of locked plugins, in their order.
+func (m *Mover) readAll(ctx context.Context, plugins []lockfile.Plugin, targets []manifest.Target) ([]*locked, error) {
+	out := make([]*locked, len(plugins))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(m.Concurrency)
-	for i, p := range lock.Plugins {
+	for i, p := range plugins {
 		group.Go(func() (err error) {
 			out[i], err = m.read(ctx, p, targets)
 			return err
@@ -129,9 +147,18 @@ type bundler struct {
 }
 
 // all puts in the manifests and then, in parallel, the blobs, each once.
-func (b *bundler) all(ctx context.Context, plugins []*locked) error {
+func (b *bundler) all(ctx context.Context, plugins []*locked, files []archived) error {
 	for _, l := range plugins {
 		if err := b.documents(ctx, l); err != nil {
+			return err
+		}
+	}
+	var archives []bundle.Archive
+	for _, f := range files {
+		archives = append(archives, f.files...)
+	}
+	for _, a := range archives {
+		if err := b.to.Archive(ctx, a); err != nil {
 			return err
 		}
 	}
@@ -144,6 +171,12 @@ func (b *bundler) all(ctx context.Context, plugins []*locked) error {
 				seen[d.Digest] = true
 				group.Go(func() error { return b.blob(ctx, l, d) })
 			}
+		}
+	}
+	for _, a := range archives {
+		if !seen[a.Digest] {
+			seen[a.Digest] = true
+			group.Go(func() error { return b.archive(ctx, a) })
 		}
 	}
 	return group.Wait()

@@ -38,7 +38,7 @@ func TestMemory(t *testing.T) {
 		defer b.Close()
 		mover := &airgap.Mover{From: b.Source(), Concurrency: 1}
 		to := airgap.Destination{Client: w.client, Registry: registry.Local, Namespace: "mirror"}
-		if _, err := mover.MirrorBundle(t.Context(), b.Plugins(), nil, to); err != nil {
+		if _, err := mover.MirrorBundle(t.Context(), b.Plugins(), nil, nil, to); err != nil {
 			t.Fatal(err)
 		}
 	})

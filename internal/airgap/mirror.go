@@ -18,7 +18,7 @@ import (
 type MirrorReport struct {
 	To      string     `json:"to"`      // registry/namespace
 	Plugins []Mirrored `json:"plugins"` // sorted by name and version
-	// Warnings are about what was copied and is not in the namespace's catalogue.
+	// Warnings are about what was copied and is not in the namespace's catalogue, and about what a bundle has and no registry can.
 	Warnings []string `json:"warnings"`
 }
 
@@ -48,21 +48,21 @@ type Destination struct {
 }
 
 // MirrorLock copies what the lock names: the libraries that serve targets, for no targets all of them. Its errors are
-// those of registry.Client.CopyAll and of From, *TargetError and *SameNameError.
+// those of registry.Client.CopyAll and of From, *TargetError, *SourceError for what is in no registry, and *SameNameError.
 func (m *Mover) MirrorLock(ctx context.Context, lock *lockfile.Lock, targets []manifest.Target, to Destination) (*MirrorReport, error) {
 	if len(lock.Plugins) == 0 {
 		return nil, &EmptyError{}
 	}
-	plugins, err := m.readAll(ctx, lock, targets)
+	plugins, err := m.readAll(ctx, lock.Plugins, targets)
 	if err != nil {
 		return nil, err
 	}
 	return m.mirror(ctx, plugins, to)
 }
 
-// MirrorBundle copies everything in a bundle, which From reads, or with targets the libraries that serve these. Its errors
-// are those of MirrorLock.
-func (m *Mover) MirrorBundle(ctx context.Context, listed []bundle.Plugin, targets []manifest.Target, to Destination) (*MirrorReport, error) {
+// MirrorBundle copies every release in a bundle, which From reads, or with targets the libraries that serve these. The bundle's archives
+// are warned of. Its errors are those of MirrorLock.
+func (m *Mover) MirrorBundle(ctx context.Context, listed []bundle.Plugin, archives []bundle.Archive, targets []manifest.Target, to Destination) (*MirrorReport, error) {
 	plugins := make([]*locked, len(listed))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(m.Concurrency)
@@ -75,7 +75,12 @@ func (m *Mover) MirrorBundle(ctx context.Context, listed []bundle.Plugin, target
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return m.mirror(ctx, plugins, to)
+	report, err := m.mirror(ctx, plugins, to)
+	if err != nil {
+		return nil, err
+	}
+	report.Warnings = append(report.Warnings, leftOut(archives)...)
+	return report, nil
 }
 
 // readListed reads a release that no lock names.

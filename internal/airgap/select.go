@@ -17,8 +17,8 @@ import (
 type Plugin struct {
 	Name      string            `json:"name"`
 	Version   string            `json:"version"`
-	Source    string            `json:"source"`    // registry/namespace that it belongs to
-	Index     string            `json:"index"`     // digest
+	Source    string            `json:"source"`    // registry/namespace that it belongs to, or where archives come from
+	Index     string            `json:"index"`     // digest; empty for a plugin that is archives
 	Targets   []manifest.Target `json:"targets"`   // those whose libraries are in it
 	Referrers int               `json:"referrers"` // manifests that refer to it: signatures, withdrawals, ...
 }
@@ -53,7 +53,10 @@ func (e *SourceError) Error() string {
 
 // Hint says what to do.
 func (e *SourceError) Hint() string {
-	return "bundles and mirrors hold what registries do: publish it to one, and install it from there"
+	if lockfile.IsIndex(e.Source) {
+		return "mirrors hold what registries do: copy it from the index into one with 'loadr plugin import', and install it from there"
+	}
+	return "mirrors hold what registries do: publish it to one, and install it from there; 'loadr plugin bundle' takes it as it is"
 }
 
 // locked is one plugin of a lock with everything that belongs to it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"github.com/loadr-plugins/loadr/internal/airgap"
 	"github.com/loadr-plugins/loadr/internal/config"
 	"github.com/loadr-plugins/loadr/internal/install"
+	"github.com/loadr-plugins/loadr/internal/obtain"
 	"github.com/loadr-plugins/loadr/lockfile"
 	"github.com/loadr-plugins/loadr/manifest"
 	"github.com/loadr-plugins/loadr/registry"
@@ -32,7 +34,7 @@ func newBundleCmd(a *app) *cobra.Command {
 		Use:   "bundle",
 		Short: "Write everything that the lock needs into one file, for machines without a network",
 		Long: `Bundle writes the plugins of loadr.lock into an OCI image layout: a tar file where the name ends in .tar, else a
-folder. Libraries are those for the project's targets; what refers to a plugin, such as signatures, is included. On the other
+folder. Libraries and archives are those for the project's targets; what refers to a plugin, such as signatures, is included. On the other
 machine, 'loadr plugin sync --from FILE' installs from it, and 'loadr plugin mirror' copies it into a registry.`,
 		Example: `  loadr plugin bundle -o plugins.tar
   loadr plugin bundle -o plugins.tar --target x86_64-unknown-linux-gnu`,
@@ -53,7 +55,11 @@ func (a *app) runBundle(ctx context.Context, f *bundleFlags) error {
 	if err != nil {
 		return err
 	}
-	lock, err := a.lock()
+	ws, err := a.workspace()
+	if err != nil {
+		return err
+	}
+	lock, err := install.ReadLock(ws)
 	if err != nil {
 		return err
 	}
@@ -65,8 +71,15 @@ func (a *app) runBundle(ctx context.Context, f *bundleFlags) error {
 		return err
 	}
 	defer client.Close()
+	plain, _ := files()
+	defer plain.Close()
 	bars := &progress{app: a}
-	report, err := a.mover(client, c, bars).Bundle(lockedRepositories(ctx, lock), lock, targets, f.output, f.force)
+	mover := a.mover(client, c, bars)
+	mover.Files = &obtain.Fetcher{
+		From: plain, Cache: mover.Cache, Base: filepath.Dir(ws.ProjectFile),
+		Fetching: func(name string, size int64) obtain.Progress { return bars.start(name, size) },
+	}
+	report, err := mover.Bundle(lockedRepositories(ctx, lock), lock, targets, f.output, f.force)
 	bars.close()
 	if err != nil {
 		return err
@@ -131,12 +144,27 @@ func (f *installFlags) fromBundle(run installRun) installRun {
 		}
 		defer b.Close()
 		in.Source, in.Namespaces = b.Source(), b.Namespaces()
+		in.Files.Client, in.Files.Alone = b, true
 		o.Offline = false // reading the bundle is no request, so that both flags together mean the same
 		report, err := run(in, ctx, o)
-		var unknown *install.UnknownError
-		if errors.As(err, &unknown) {
-			err = fmt.Errorf("bundle %s: %w", f.from, err)
-		}
-		return report, err
+		return report, notInBundle(b, err)
 	}
+}
+
+// notInBundle says of a plugin that no namespace has that only a bundle was looked at, and whether it has an archive of that name.
+func notInBundle(b *bundle.Bundle, err error) error {
+	var unknown *install.UnknownError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	archives, problem := b.Archives()
+	if problem != nil {
+		return problem
+	}
+	for _, a := range archives {
+		if a.Plugin == unknown.Name {
+			return fmt.Errorf("bundle %s: %w; it has %s as the archive %s, which needs the loadr.lock that names it", b.Path(), err, a.Plugin, obtain.Name(a.Location))
+		}
+	}
+	return fmt.Errorf("bundle %s: %w", b.Path(), err)
 }

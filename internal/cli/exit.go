@@ -87,7 +87,7 @@ var outcomes = []outcome{
 	{exitNotRunnable, "not-runnable", []func(error) (any, bool){commandError(false)}},
 	{exitNoVersion, "no-version", []func(error) (any, bool){is[*resolve.NoVersionError], is[*resolve.ConflictError], is[*install.TargetError], is[*airgap.TargetError]}},
 	{exitNotFound, "not-found", []func(error) (any, bool){
-		is[*install.NoGenerationError], is[*install.UncachedError], is[*bundle.MissingError], is[*airgap.EmptyError], is[*registry.SparseError],
+		is[*install.NoGenerationError], is[*install.UncachedError], is[*bundle.MissingError], is[*bundle.MissingArchiveError], is[*airgap.EmptyError], is[*registry.SparseError],
 		is[*install.UnknownError], is[*install.NotInstalledError], is[*install.NotInProjectError], is[*install.NoLockError], is[*registry.NotFoundError],
 		is[*install.OfflineError], is[*publish.MissingLibrariesError], is[*info.MissingLibrariesError], is[*plugindir.NotInstalledError],
 		is[*download.NotFoundError], is[*republish.NothingError], is[*search.NotKeptError], is[*registry.NoCatalogueError], notExist,

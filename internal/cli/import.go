@@ -76,7 +76,7 @@ func (a *app) runImport(ctx context.Context, o republish.Options) error {
 	}
 	bars := &progress{app: a}
 	defer bars.close()
-	from := files().Client
+	from, _ := files()
 	defer from.Close()
 	kept := cache.Open(c.CacheDir)
 	leave, err := kept.Use(ctx, cache.UseOptions{Waiting: a.waitingForCache})

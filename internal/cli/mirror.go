@@ -72,8 +72,12 @@ func (a *app) mirror(ctx context.Context, m *airgap.Mover, from string, targets 
 		return nil, err
 	}
 	defer b.Close()
+	archives, err := b.Archives()
+	if err != nil {
+		return nil, err
+	}
 	m.From = b.Source()
-	return m.MirrorBundle(ctx, b.Plugins(), targets, to)
+	return m.MirrorBundle(ctx, b.Plugins(), archives, targets, to)
 }
 
 func (a *app) printMirror(r *airgap.MirrorReport) {

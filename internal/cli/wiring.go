@@ -71,10 +71,10 @@ func checkNamespace(s string) error {
 	return err
 }
 
-// files is the way to plugins that are plain files. The caller closes its client.
-func files() install.Files {
+// files is the way to plugins that are plain files. The caller closes the client.
+func files() (*download.Client, install.Files) {
 	client := download.New(download.Options{UserAgent: "loadr/" + buildinfo.Version})
-	return install.Files{Client: client, GitHub: cmp.Or(os.Getenv("LOADR_GITHUB_API"), "https://api.github.com")}
+	return client, install.Files{Client: client, GitHub: cmp.Or(os.Getenv("LOADR_GITHUB_API"), "https://api.github.com")}
 }
 
 // installer puts together what the main job needs. closeAll ends the progress bars and the connections; it may be
@@ -90,7 +90,7 @@ func (a *app) installer() (in *install.Installer, closeAll func(), err error) {
 	}
 	bars := &progress{app: a}
 	target, _ := loader.HostTarget()
-	files := files()
+	plain, files := files()
 	in = &install.Installer{
 		Workspace:   ws,
 		Source:      client,
@@ -104,7 +104,7 @@ func (a *app) installer() (in *install.Installer, closeAll func(), err error) {
 	return in, sync.OnceFunc(func() {
 		bars.close()
 		_ = client.Close()
-		files.Client.Close()
+		plain.Close()
 	}), nil
 }
 

@@ -144,6 +144,9 @@ type UnknownError struct {
 }
 
 func (e *UnknownError) Error() string {
+	if len(e.Sources) == 0 {
+		return fmt.Sprintf("plugin %q: not found: there is no namespace to look in", e.Name)
+	}
 	return fmt.Sprintf("plugin %q: not found in %s", e.Name, strings.Join(e.Sources, ", "))
 }
 

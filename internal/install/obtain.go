@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 
 	"github.com/loadr-plugins/loadr/cache"
-	"github.com/loadr-plugins/loadr/internal/download"
 	"github.com/loadr-plugins/loadr/internal/obtain"
 	"github.com/loadr-plugins/loadr/internal/unpack"
 	"github.com/loadr-plugins/loadr/lockfile"
@@ -15,7 +14,9 @@ import (
 
 // Files says how plugins are found and fetched that are plain files.
 type Files struct {
-	Client *download.Client
+	Client obtain.Getter
+	// Alone says that Client has the files of this machine, too: nothing is read where it lies.
+	Alone bool
 	// GitHub is the base URL of GitHub's API.
 	GitHub string
 }
@@ -23,7 +24,7 @@ type Files struct {
 // fetcher is the way to files: none out of this machine when offline.
 func (in *Installer) fetcher() *obtain.Fetcher {
 	f := &obtain.Fetcher{
-		From: in.Files.Client, Cache: in.Cache, Base: filepath.Dir(in.Workspace.ProjectFile),
+		From: in.Files.Client, Alone: in.Files.Alone, Cache: in.Cache, Base: filepath.Dir(in.Workspace.ProjectFile),
 		Fetching: func(name string, size int64) obtain.Progress { return in.Events.fetching(name, size) },
 	}
 	if in.offline {

@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 	"cache":                 {"internal/fsx"},
 	"registry":              {"manifest", "internal/fsx", "registry/catalogue", "registry/directory"},
 	"registry/catalogue":    {"manifest"},
-	"registry/bundle":       {"internal/fsx", "registry", "registry/directory"},
+	"registry/bundle":       {"internal/fsx", "manifest", "registry", "registry/directory"},
 	"registry/directory":    {"manifest", "internal/fsx"},
 	"registry/server":       {"internal/fsx", "registry/directory"},
 	"registry/program":      {"internal/buildinfo", "registry", "registry/directory"},
@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 	"sdk/go":                {},
 	"sdk/go/loadrplugin":    {}, // copied into authors' folders
 	"sdk/rust":              {},
-	"internal/airgap":       {"cache", "lockfile", "manifest", "registry", "registry/bundle"},
+	"internal/airgap":       {"cache", "internal/fsx", "internal/obtain", "lockfile", "manifest", "registry", "registry/bundle"},
 	"internal/archive":      {},
 	"internal/buildinfo":    {},
 	"internal/download":     {},

@@ -30,13 +30,15 @@ const MaxFile = 1 << 30
 type Fetcher struct {
 	From  Getter
 	Cache *cache.Cache
+	// Alone says that From has the files of this machine, too: nothing is read where it lies.
+	Alone bool
 	// Base is the folder that relative paths start from.
 	Base string
 	// Fetching is told of a file of size bytes, or 0 where that is not known, that begins to arrive; may be nil.
 	Fetching func(name string, size int64) Progress
 }
 
-// Getter opens URLs; *download.Client does.
+// Getter opens URLs, as *download.Client does, or whatever locations it has, as *bundle.Bundle does.
 type Getter interface {
 	Get(ctx context.Context, address string, max int64) (body io.ReadCloser, size int64, err error)
 }
@@ -127,7 +129,7 @@ func Name(location string) string { return strings.TrimPrefix(location, "file:")
 // open gives the file at a URL, or on this machine.
 func (f *Fetcher) open(ctx context.Context, location string, max int64) (body io.ReadCloser, size int64, err error) {
 	local, ok := lockfile.PathOf(location)
-	if !ok {
+	if !ok || f.Alone {
 		return f.From.Get(ctx, location, max)
 	}
 	local = filepath.FromSlash(local)

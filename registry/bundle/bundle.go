@@ -31,10 +31,12 @@ type Plugin struct {
 type Bundle struct {
 	path       string
 	files      files
-	plugins    []Plugin // sorted by repository and version
+	plugins    []Plugin        // sorted by repository and version
+	named      []v1.Descriptor // the archives, sorted by name
 	unnamed    []v1.Descriptor
 	mediaTypes map[digest.Digest]string // that index.json states
 	referrer   func() (map[digest.Digest][]v1.Descriptor, error)
+	archives   func() ([]Archive, error)
 }
 
 // Open opens the bundle at path, a folder or a tar file. It reads what the bundle lists, not what it holds: blobs are
@@ -54,6 +56,7 @@ func Open(path string) (*Bundle, error) {
 	}
 	b := &Bundle{path: path, files: f, mediaTypes: map[digest.Digest]string{}}
 	b.referrer = sync.OnceValues(b.readReferrers)
+	b.archives = sync.OnceValues(b.readArchives)
 	if err := b.read(); err != nil {
 		return nil, errors.Join(err, f.close())
 	}
@@ -108,12 +111,23 @@ func (b *Bundle) read() error {
 			return err
 		}
 	}
-	if len(b.plugins) == 0 {
+	if len(b.plugins)+len(b.named) == 0 {
 		return b.bad(v1.ImageIndexFile, "lists no plugin: expected annotations %s of the form registry/namespace/name:version", v1.AnnotationRefName)
 	}
+	return b.sort()
+}
+
+// sort brings the releases and archives into the order of their names, of which each occurs once.
+func (b *Bundle) sort() error {
+	slices.SortFunc(b.named, func(x, y v1.Descriptor) int { return strings.Compare(sortKey(x), sortKey(y)) })
+	for i := 1; i < len(b.named); i++ {
+		if sortKey(b.named[i]) == sortKey(b.named[i-1]) {
+			return b.bad(v1.ImageIndexFile, "lists %s twice", sortKey(b.named[i]))
+		}
+	}
 	slices.SortFunc(b.plugins, Plugin.compare)
-	for i, p := range b.plugins[1:] {
-		if p.compare(b.plugins[i]) == 0 {
+	for i, p := range b.plugins {
+		if i > 0 && p.compare(b.plugins[i-1]) == 0 {
 			return b.bad(v1.ImageIndexFile, "lists %s twice", refName(p.Repository, p.Version))
 		}
 	}
@@ -136,6 +150,10 @@ func (b *Bundle) add(d v1.Descriptor) error {
 	name := d.Annotations[v1.AnnotationRefName]
 	if name == "" {
 		b.unnamed = append(b.unnamed, d)
+		return nil
+	}
+	if d.MediaType == v1.MediaTypeImageManifest && strings.HasPrefix(name, archivePrefix) {
+		b.named = append(b.named, d)
 		return nil
 	}
 	repo, version, err := parseRefName(name)

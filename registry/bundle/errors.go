@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -53,6 +54,22 @@ func (e *MissingError) Unwrap() error { return e.Cause }
 // Hint says the usual reason.
 func (e *MissingError) Hint() string {
 	return "a bundle holds the libraries of the platforms that it was made for: make it again with --target for this one"
+}
+
+// MissingArchiveError says that a bundle has no archive from a location.
+type MissingArchiveError struct {
+	Bundle   string `json:"bundle"`   // path
+	Location string `json:"location"` // a URL, or file:PATH
+}
+
+func (e *MissingArchiveError) Error() string {
+	return fmt.Sprintf("bundle %s: %s is not in it", e.Bundle, strings.TrimPrefix(e.Location, "file:"))
+}
+
+// Hint says what bundles have.
+func (e *MissingArchiveError) Hint() string {
+	return "a bundle holds the archives that a lock names for some platforms, and no index to choose others from: " +
+		"install with that loadr.lock, or make the bundle again from this one"
 }
 
 // ExistsError refuses to write over what is not a bundle.

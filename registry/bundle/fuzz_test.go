@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/loadr-plugins/loadr/registry"
 	"github.com/loadr-plugins/loadr/registry/bundle"
 )
@@ -34,6 +36,7 @@ func FuzzOpen(f *testing.F) {
 		for _, p := range b.Plugins() {
 			readPlugin(t, b.Source(), p)
 		}
+		readArchives(t, b)
 	})
 }
 
@@ -68,17 +71,42 @@ func readPlugin(t *testing.T, source *bundle.Source, p bundle.Plugin) {
 	}
 }
 
+func readArchives(t *testing.T, b *bundle.Bundle) {
+	list, err := b.Archives()
+	if err != nil && !known(err) {
+		t.Errorf("archives: %v (%T)", err, err)
+	}
+	for _, a := range list {
+		body, size, err := b.Get(t.Context(), a.Location, 1<<20)
+		if err == nil {
+			hash := digest.SHA256.Digester()
+			var n int64
+			if n, err = io.Copy(hash.Hash(), body); err == nil && (n != a.Size || n != size || hash.Digest() != a.Digest) {
+				t.Errorf("archive %s: %d bytes, %s, expected %d, %s", a.Location, n, hash.Digest(), a.Size, a.Digest)
+			}
+			body.Close()
+		}
+		if err != nil && !known(err) {
+			t.Errorf("archive %s: %v (%T)", a.Location, err, err)
+		}
+	}
+}
+
 func known(err error) bool {
 	return errors.As(err, new(*bundle.FormatError)) || errors.As(err, new(*bundle.MissingError)) ||
 		errors.As(err, new(*registry.IntegrityError)) || errors.As(err, new(*registry.InvalidArtifactError)) ||
 		errors.As(err, new(*registry.NotFoundError))
 }
 
-// seeds are a sound bundle, kept small, and the same with its end cut off.
+// seeds are a sound bundle, kept small, the same with its end cut off, and one of archives.
 func seeds(f *testing.F) [][]byte {
 	sound, err := os.ReadFile(filepath.Join("testdata", "sound.tar"))
 	if err != nil {
 		f.Fatal(err)
 	}
-	return [][]byte{sound, sound[:len(sound)/2], {}}
+	archives, err := os.ReadFile(archivesOnly(f, "archives.tar"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	return [][]byte{sound, sound[:len(sound)/2], {}, archives}
 }

@@ -42,7 +42,7 @@ func Write(ctx context.Context, path string, force bool, fill func(*Writer) erro
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	w := &Writer{dir: filepath.Join(staging, "layout"), blobs: map[digest.Digest]int64{}}
+	w := &Writer{dir: filepath.Join(staging, "layout"), blobs: map[digest.Digest]int64{}, locations: map[string]digest.Digest{}}
 	if err := fsx.MkdirAll(w.blobDir(), 0o755); err != nil {
 		return err
 	}
@@ -99,9 +99,10 @@ func replaceable(path string, force bool) error {
 type Writer struct {
 	dir string
 
-	mu      sync.Mutex
-	entries []v1.Descriptor
-	blobs   map[digest.Digest]int64 // those that are there, with their length
+	mu        sync.Mutex
+	entries   []v1.Descriptor
+	blobs     map[digest.Digest]int64  // those that are there, with their length
+	locations map[string]digest.Digest // the manifests of the archives from there
 }
 
 func (w *Writer) blobDir() string { return filepath.Join(w.dir, v1.ImageBlobsDir, "sha256") }
@@ -163,7 +164,7 @@ func (w *Writer) Blob(ctx context.Context, blob v1.Descriptor, fill func(context
 		return err
 	}
 	defer temp.Discard()
-	check := &checker{to: temp, want: blob, hash: sha256.New()}
+	check := newChecker(temp, blob)
 	if err := fill(ctx, check); err != nil {
 		return err
 	}
@@ -188,6 +189,10 @@ type checker struct {
 	want v1.Descriptor
 	hash hash.Hash
 	size int64
+}
+
+func newChecker(to io.Writer, want v1.Descriptor) *checker {
+	return &checker{to: to, want: want, hash: sha256.New()}
 }
 
 func (c *checker) Write(p []byte) (int, error) {
@@ -225,7 +230,7 @@ func (w *Writer) Size() (blobs int, bytes int64) {
 	return len(w.blobs), bytes
 }
 
-// finish writes the layout's two files: releases in the order of their names, then what refers to them by digest.
+// finish writes the layout's two files: releases and archives in the order of their names, then what refers to them by digest.
 func (w *Writer) finish() error {
 	if len(w.entries) == 0 {
 		return errors.New("bundle: nothing was put into it")
