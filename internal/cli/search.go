@@ -72,7 +72,7 @@ func (a *app) runSearch(ctx context.Context, q catalogue.Query, offline bool) er
 // indexesIn gives the ways to read those of the namespaces that are loadr's JSON indexes. Nothing of them is kept, so that offline
 // those on this machine alone can be read.
 func indexesIn(namespaces []string, offline bool) (map[string]func(context.Context) (map[string]catalogue.Entry, error), func()) {
-	client := files().Client
+	client, _ := files()
 	fetcher := &obtain.Fetcher{From: client}
 	out := map[string]func(context.Context) (map[string]catalogue.Entry, error){}
 	for _, source := range namespaces {
