@@ -34,6 +34,14 @@ func TestAnySequence(t *testing.T) {
 		p.cache = cache
 		p.t = both{t, rt}
 		name := func() string { return rapid.SampledFrom(names).Draw(rt, "name") }
+		update := func(dry bool) error {
+			o := install.UpdateOptions{DryRun: dry}
+			if rapid.Bool().Draw(rt, "named") {
+				o.Want = references(p.t, name()+rapid.SampledFrom([]string{"", "", "@*", "@~1.0"}).Draw(rt, "range"))
+			}
+			_, err := p.installer().Update(context.Background(), o)
+			return err
+		}
 		commands := map[string]func() error{
 			"install": func() error {
 				rng := rapid.SampledFrom([]string{"", "@^1", "@~1.0", "@1.1.0", "@^2", "@*"}).Draw(rt, "range")
@@ -44,16 +52,11 @@ func TestAnySequence(t *testing.T) {
 				_, err := p.installer().Remove(context.Background(), []string{name()}, install.Options{})
 				return err
 			},
-			"update": func() error {
-				o := install.UpdateOptions{DryRun: rapid.Bool().Draw(rt, "dry")}
-				if rapid.Bool().Draw(rt, "named") {
-					o.Want = references(p.t, name()+rapid.SampledFrom([]string{"", "", "@*", "@~1.0"}).Draw(rt, "range"))
-				}
+			"update": func() error { return update(false) },
+			"would update": func() error {
 				before := p.snapshot()
-				_, err := p.installer().Update(context.Background(), o)
-				if o.DryRun {
-					p.wantUnchanged(before)
-				}
+				err := update(true)
+				p.wantUnchanged(before)
 				return err
 			},
 			"look": func() error {
@@ -82,7 +85,7 @@ func TestAnySequence(t *testing.T) {
 				continue
 			}
 			done++
-			if !slices.Contains([]string{"destroy", "remove", "look"}, command) {
+			if !slices.Contains([]string{"destroy", "remove", "look", "would update"}, command) { // these repair nothing
 				p.wantAgreement(fmt.Sprint("after ", command))
 			}
 		}
