@@ -76,7 +76,7 @@ func Serve(ctx context.Context, o Options) (err error) {
 // servePrivately serves whoever is told where the socket is: the command that started this process in order to write.
 // Other commands wait for the lock; they must not come to depend on a process that ends with somebody else's command.
 func servePrivately(ctx context.Context, o Options, writer *Writer) error {
-	dir, err := os.MkdirTemp("", "loadr-")
+	dir, err := socketFolder()
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func shutdown(servers []*http.Server) {
 func listenPublished(ctx context.Context, root string) (_ net.Listener, remove func(), err error) {
 	dir, cleanup := filepath.Join(root, directory.StateDir), func() {}
 	if len(filepath.Join(dir, socketFile)) > maxSocketPath {
-		if dir, err = os.MkdirTemp("", "loadr-"); err != nil {
+		if dir, err = socketFolder(); err != nil {
 			return nil, nil, err
 		}
 		cleanup = func() { os.RemoveAll(dir) }
@@ -183,6 +183,20 @@ func listenPublished(ctx context.Context, root string) (_ net.Listener, remove f
 		return nil, nil, err
 	}
 	return socket, remove, nil
+}
+
+// socketFolder makes a private folder for a socket: among the temporary files or, where these lie so deep that a socket's
+// address would be too long, in the system's own place for them.
+func socketFolder() (string, error) {
+	dir, err := os.MkdirTemp("", "loadr-")
+	if err != nil || len(filepath.Join(dir, socketFile)) <= maxSocketPath {
+		return dir, err
+	}
+	if short, err := os.MkdirTemp("/tmp", "loadr-"); err == nil {
+		_ = os.Remove(dir)
+		dir = short
+	}
+	return dir, nil
 }
 
 // listenSocket opens a socket in a folder that is closed to others, so nobody can connect before the mode is set.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -147,6 +148,34 @@ func TestServeSocket(t *testing.T) {
 				t.Error("a stopped server answers")
 			}
 		})
+	}
+}
+
+// TestSocketWithDeepTemporaryFolder: neither the root nor the folder for temporary files leaves room for a socket's address.
+func TestSocketWithDeepTemporaryFolder(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no /tmp here")
+	}
+	deep := filepath.Join(t.TempDir(), strings.Repeat("long/", 20))
+	if err := os.MkdirAll(deep, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", deep)
+	for name, addr := range map[string]string{"published": "127.0.0.1:0", "private": ""} {
+		s := start(t, Options{Root: filepath.Join(deep, name), Addr: addr})
+		folder := filepath.Dir(s.Socket)
+		if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: folder of the socket: %v, %v", name, info, err)
+		}
+		if err := s.stop(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(folder); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: %s outlives the server", name, folder)
+		}
+	}
+	if left, err := os.ReadDir(deep); err != nil || len(left) != 2 { // the two roots
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
 
