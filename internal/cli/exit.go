@@ -62,7 +62,7 @@ type outcome struct {
 var outcomes = []outcome{
 	{exitUsage, "usage", []func(error) (any, bool){
 		is[*usageError], is[*run.KindError], is[*install.UsageError], is[*registry.ReferenceError], is[*config.Error], is[*resolve.RangeError],
-		is[*install.FoundInFilesError],
+		is[*install.FoundInFilesError], is[*airgap.SourceError],
 	}},
 	{exitBusy, "busy", []func(error) (any, bool){is[*plugindir.BusyError], is[*cache.BusyError], is[*registry.BusyError], is[*registry.CatalogueChangedError]}},
 	{exitTrust, "trust", []func(error) (any, bool){is[*install.UntrustedError]}},
